@@ -1,0 +1,280 @@
+/* event.c - what Holdfast tells the operator; see event.h
+ *
+ * A line to stderr is one write(2), so that lines of several threads do not
+ * mix.  Nothing here goes through hf_sys: a fault that a test injects into
+ * the path of the mail must still be told.
+ */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include <systemd/sd-journal.h>
+
+typedef struct
+{
+  HfEventCode code;
+  gint priority;
+  const gchar *text; /* "HF-201" */
+  const gchar *summary;
+} EventRow;
+
+#define ERROR LOG_ERR
+#define WARNING LOG_WARNING
+#define NOTICE LOG_NOTICE
+#define INFO LOG_INFO
+static const EventRow event_rows[] = {
+#define HF_EVENT(name, number, level, summary, advice) { number, level, "HF-" #number, summary },
+#include "milter/base/events.h"
+#undef HF_EVENT
+};
+#undef ERROR
+#undef WARNING
+#undef NOTICE
+#undef INFO
+
+static HfEventTargets targets = HF_EVENT_TO_STDERR;
+static HfEventHook event_hook;
+static gpointer event_hook_data;
+
+static const EventRow *
+find_row (HfEventCode code)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (event_rows); i++)
+    if (event_rows[i].code == code)
+      return &event_rows[i];
+  g_assert_not_reached ();
+}
+
+const gchar *
+hf_event_code_text (HfEventCode code)
+{
+  return find_row (code)->text;
+}
+
+static const gchar *
+level_word (gint priority)
+{
+  switch (priority)
+    {
+    case LOG_ERR:
+      return "error";
+    case LOG_WARNING:
+      return "warning";
+    case LOG_NOTICE:
+      return "notice";
+    default:
+      return "info";
+    }
+}
+
+/* stderr is the journal's own stream: systemd tells its device and inode. */
+static gboolean
+stderr_is_journal (void)
+{
+  const gchar *stream = g_getenv ("JOURNAL_STREAM");
+  unsigned long device, inode;
+  struct stat st;
+
+  return stream != NULL && sscanf (stream, "%lu:%lu", &device, &inode) == 2
+         && fstat (STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+gboolean
+hf_event_init (const gchar *program, const gchar *to, GError **error)
+{
+  openlog (program, LOG_PID, LOG_MAIL);
+  if (to == NULL || *to == '\0' || strcmp (to, "auto") == 0)
+    {
+      if (stderr_is_journal ())
+        targets = HF_EVENT_TO_JOURNALD;
+      else if (isatty (STDERR_FILENO))
+        targets = HF_EVENT_TO_STDERR;
+      else
+        targets = HF_EVENT_TO_STDERR | HF_EVENT_TO_SYSLOG;
+      return TRUE;
+    }
+
+  g_auto (GStrv) words = g_strsplit (to, ",", -1);
+  HfEventTargets chosen = 0;
+
+  for (gchar **word = words; *word != NULL; word++)
+    {
+      g_strstrip (*word);
+      if (strcmp (*word, "stderr") == 0)
+        chosen |= HF_EVENT_TO_STDERR;
+      else if (strcmp (*word, "syslog") == 0)
+        chosen |= HF_EVENT_TO_SYSLOG;
+      else if (strcmp (*word, "journald") == 0)
+        chosen |= HF_EVENT_TO_JOURNALD;
+      else
+        return hf_error_set (error, HF_ERROR_CONFIG, "config",
+                             "unknown target of events '%s': must be auto, or a list of stderr, "
+                             "syslog and journald", *word);
+    }
+  targets = chosen;
+  return TRUE;
+}
+
+void
+hf_event_set_hook (HfEventHook hook, gpointer data)
+{
+  event_hook = hook;
+  event_hook_data = data;
+}
+
+static gboolean
+is_plain (const gchar *value)
+{
+  for (const guchar *p = (const guchar *) value; *p != '\0'; p++)
+    if (*p <= ' ' || *p == '"' || *p == '\\' || *p == ';' || *p == '=' || *p == 0x7f)
+      return FALSE;
+  return g_utf8_validate (value, -1, NULL);
+}
+
+static void
+append_value (GString *line, const gchar *value)
+{
+  g_autofree gchar *escaped = NULL;
+
+  if (is_plain (value))
+    {
+      g_string_append (line, value);
+      return;
+    }
+  escaped = g_strescape (value, NULL);
+  g_string_append_printf (line, "\"%s\"", escaped);
+}
+
+static void
+append_pair (GString *line, gboolean *first, const gchar *name, const gchar *value)
+{
+  if (value == NULL || *value == '\0')
+    return;
+  g_string_append (line, *first ? "; " : " ");
+  *first = FALSE;
+  g_string_append (line, name);
+  g_string_append_c (line, '=');
+  append_value (line, value);
+}
+
+/* A message holds file names and the MTA's words: no octet of it may end the line. */
+static void
+append_message (GString *line, const gchar *message)
+{
+  g_autofree gchar *valid = g_utf8_make_valid (message, -1);
+
+  for (gchar *p = valid; *p != '\0'; p++)
+    if ((guchar) *p < ' ' || *p == 0x7f)
+      *p = ' ';
+  g_string_append (line, valid);
+}
+
+gchar *
+hf_event_format (HfEventCode code, const GError *cause, const gchar *const *pairs)
+{
+  const EventRow *row = find_row (code);
+  GString *line = g_string_new (NULL);
+  gboolean first = TRUE;
+
+  g_string_append_printf (line, "%s %s: %s", row->text, level_word (row->priority), row->summary);
+  if (cause != NULL)
+    {
+      g_string_append (line, ": ");
+      append_message (line, cause->message);
+    }
+  for (; pairs != NULL && pairs[0] != NULL; pairs += 2)
+    append_pair (line, &first, pairs[0], pairs[1]);
+  append_pair (line, &first, "step", hf_error_step (cause));
+  if (hf_error_errno (cause) != 0)
+    append_pair (line, &first, "errno", hf_errno_name (hf_error_errno (cause)));
+  return g_string_free (line, FALSE);
+}
+
+static void
+send_to_stderr (const gchar *line)
+{
+  g_autofree gchar *with_end = g_strconcat (line, "\n", NULL);
+  ssize_t written = write (STDERR_FILENO, with_end, strlen (with_end));
+
+  (void) written; /* there is nowhere left to tell it */
+}
+
+static void
+add_journal_field (GArray *fields, GPtrArray *owned, const gchar *name, const gchar *value)
+{
+  g_autofree gchar *upper = NULL;
+  gchar *text;
+
+  if (value == NULL || *value == '\0')
+    return;
+  upper = g_ascii_strup (name, -1);
+  text = g_strdup_printf ("HOLDFAST_%s=%s", upper, value);
+  g_ptr_array_add (owned, text);
+
+  struct iovec field = { text, strlen (text) };
+  g_array_append_val (fields, field);
+}
+
+static void
+send_to_journald (const EventRow *row, const gchar *line, const GError *cause, const gchar *const *pairs)
+{
+  g_autoptr (GPtrArray) owned = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GArray) fields = g_array_new (FALSE, FALSE, sizeof (struct iovec));
+  g_autofree gchar *message = g_strdup_printf ("MESSAGE=%s", line);
+  g_autofree gchar *priority = g_strdup_printf ("PRIORITY=%d", row->priority);
+  struct iovec head[] = { { message, strlen (message) }, { priority, strlen (priority) } };
+
+  g_array_append_vals (fields, head, G_N_ELEMENTS (head));
+  add_journal_field (fields, owned, "code", row->text);
+  for (; pairs != NULL && pairs[0] != NULL; pairs += 2)
+    add_journal_field (fields, owned, pairs[0], pairs[1]);
+  add_journal_field (fields, owned, "step", hf_error_step (cause));
+  if (hf_error_errno (cause) != 0)
+    add_journal_field (fields, owned, "errno", hf_errno_name (hf_error_errno (cause)));
+  if (sd_journal_sendv ((const struct iovec *) (gpointer) fields->data, (int) fields->len) < 0)
+    send_to_stderr (line);
+}
+
+void
+hf_event (HfEventCode code, const GError *cause, ...)
+{
+  g_autoptr (GPtrArray) pairs = g_ptr_array_new ();
+  g_autofree gchar *line = NULL;
+  const EventRow *row = find_row (code);
+  const gchar *argument;
+  va_list args;
+
+  va_start (args, cause);
+  while ((argument = va_arg (args, const gchar *)) != NULL)
+    {
+      g_ptr_array_add (pairs, (gpointer) (guintptr) argument);
+      argument = va_arg (args, const gchar *);
+      g_ptr_array_add (pairs, (gpointer) (guintptr) (argument != NULL ? argument : ""));
+    }
+  va_end (args);
+  g_ptr_array_add (pairs, NULL);
+
+  line = hf_event_format (code, cause, (const gchar *const *) pairs->pdata);
+  if (event_hook != NULL)
+    {
+      event_hook (code, line, event_hook_data);
+      return;
+    }
+  if (targets & HF_EVENT_TO_JOURNALD)
+    send_to_journald (row, line, cause, (const gchar *const *) pairs->pdata);
+  if (targets & HF_EVENT_TO_STDERR)
+    send_to_stderr (line);
+  if (targets & HF_EVENT_TO_SYSLOG)
+    syslog (row->priority, "%s", line);
+}

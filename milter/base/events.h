@@ -1,0 +1,89 @@
+/* events.h - the catalogue of events: one row for each kind
+ *
+ * HF_EVENT (name, number, level, summary, advice)
+ *   number   the stable code, printed as HF-NNN; never used again for another kind
+ *   level    ERROR, WARNING, NOTICE or INFO: syslog's priorities
+ *   summary  what the message starts with, error first
+ *   advice   for doc/EVENTS: what it means and what to do
+ *
+ * 1xx start, stop and life; 2xx a message; 3xx the journal; 4xx pressure;
+ * 5xx books, 6xx alarms.  doc/EVENTS is made from these rows.
+ * No include guard: the file is included once for each use of the rows.
+ */
+
+/* life */
+HF_EVENT (STARTED, 101, NOTICE, "started",
+          "The filter has its journal and its socket and takes mail.")
+HF_EVENT (STOPPING, 102, NOTICE, "draining",
+          "A stop was asked for. New mail is answered 421 4.3.2; open transactions finish.")
+HF_EVENT (STOPPED, 103, NOTICE, "stopped",
+          "All transactions were finished and the journal was closed.")
+HF_EVENT (STOP_INCOMPLETE, 104, ERROR, "stopped with work unfinished",
+          "drain_limit passed first. The transactions that were open got no answer, so their senders "
+          "still have the mail and will retry; a retry may leave a second copy.")
+HF_EVENT (START_FAILED, 105, ERROR, "cannot start",
+          "The message names the file, the line and the reason. Nothing was touched.")
+HF_EVENT (RELOADED, 106, NOTICE, "configuration reloaded",
+          "The fields name the keys that changed.")
+HF_EVENT (RELOAD_REFUSED, 107, ERROR, "configuration not reloaded",
+          "The new file has an error; the settings in force stay. Correct the file and send SIGUSR1 again.")
+HF_EVENT (RELOAD_NEEDS_RESTART, 108, WARNING, "changed key needs a restart",
+          "The key named was changed in the file but is read only at the start. Restart when convenient.")
+HF_EVENT (SOCKET_REPLACED, 109, NOTICE, "stale socket replaced",
+          "A socket of an earlier run was in the way, and nobody listened on it.")
+HF_EVENT (SPOOL_CREATED, 110, NOTICE, "spool directory made",
+          "A directory of the spool did not exist and was made. On a machine that has run before, check "
+          "that the spool's file system is mounted.")
+HF_EVENT (STAGE_NAMED, 111, NOTICE, "stage uses named files",
+          "The spool's file system or /proc can't do with unnamed files, so stages have names in stage/. "
+          "What a crash leaves there was never answered; it is removed at the next start.")
+
+/* a message */
+HF_EVENT (MESSAGE_NOT_STORED, 201, ERROR, "message not stored",
+          "The sender got a 4xx and keeps the message; it will retry. The fields name the step that "
+          "failed and its errno. Look at the spool's file system.")
+HF_EVENT (COMMIT_LATE, 202, ERROR, "message not stored in time",
+          "The journal did not take the message within commit_limit. The sender got 451 and will retry; "
+          "should the write end after all, the copy is marked void.")
+HF_EVENT (TRANSACTION_BROKEN, 203, ERROR, "message not stored: the MTA's commands were out of order",
+          "The MTA, or what speaks in its place, broke the milter protocol. The sender got a 4xx.")
+HF_EVENT (VOID_UNMARKED, 204, WARNING, "void mark not written",
+          "The copy of a tempfailed message could not be marked void because the journal failed. It stays "
+          "provisional; the MTA's log says that it was not accepted.")
+HF_EVENT (MAIL_REFUSED, 205, WARNING, "mail turned away at MAIL",
+          "The reason is in the text. The sender keeps the message and will retry. Repeats within a "
+          "minute are counted, not logged one by one.")
+
+/* the journal */
+HF_EVENT (SEGMENT_OPENED, 301, INFO, "segment opened",
+          "Records go to this segment from now on.")
+HF_EVENT (SEGMENT_CLOSED, 302, INFO, "segment closed",
+          "The segment is full or the filter stops; all of it is on stable storage.")
+HF_EVENT (SEGMENT_FAILED, 303, ERROR, "segment closed after a failure",
+          "A write, read-back, sync or path check failed. The segment takes nothing more; what was waiting "
+          "was tempfailed. The filter opens a new segment by itself when the spool works again.")
+HF_EVENT (JOURNAL_TORN, 304, WARNING, "unfinished write found",
+          "A crash left a record that is not whole. Nothing is removed. The message may have been "
+          "answered 250 only if the disk lost what it had confirmed; the MTA's log decides.")
+HF_EVENT (JOURNAL_DAMAGED, 305, ERROR, "record damaged",
+          "A record that was on stable storage no longer verifies. The copy stays where it is. "
+          "Check the disk; `holdfast verify` lists all such records.")
+HF_EVENT (JOURNAL_AWAY, 306, ERROR, "journal not available",
+          "The journal can't be opened. MAIL is answered 421 4.3.2 until it can; the filter tries every second "
+          "and holds nothing open on the file system, so that it can be repaired and mounted.")
+HF_EVENT (JOURNAL_BACK, 307, NOTICE, "journal available again",
+          "Mail is taken again.")
+HF_EVENT (SPARE_FAILED, 308, WARNING, "no spare segment",
+          "The next segment could not be written ahead. Mail is taken until the open segment is full.")
+HF_EVENT (JOURNAL_SLOW, 309, WARNING, "journal slow",
+          "A write or sync is overdue. MAIL is tempfailed until it returns.")
+HF_EVENT (JOURNAL_RECOVERED, 310, NOTICE, "journal recovered",
+          "The newest segment was scanned at the start; the fields count what was found.")
+HF_EVENT (PUBLISH_FAILED, 311, WARNING, "synced offset not published",
+          "Readers of the open segment see less than there is until the next success. No mail is at risk.")
+
+/* pressure */
+HF_EVENT (PRESSURE_STOP, 401, ERROR, "no room on spool",
+          "Free space or inodes fell below the stop mark. MAIL is answered 452 4.3.1 until it rises again.")
+HF_EVENT (PRESSURE_OVER, 402, NOTICE, "room on spool again",
+          "Free space and inodes are above the marks; mail is taken.")

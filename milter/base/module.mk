@@ -1,0 +1,9 @@
+# base: what every program stands on; uses nobody
+noinst_LIBRARIES += milter/base/libbase.a
+milter_base_libbase_a_SOURCES = \
+	milter/base/config.c milter/base/config.h milter/base/parameters.h \
+	milter/base/error.c milter/base/error.h \
+	milter/base/event.c milter/base/event.h milter/base/events.h \
+	milter/base/id.c milter/base/id.h \
+	milter/base/sys.c milter/base/sys.h
+BASE_LIBS = milter/base/libbase.a $(SYSTEMD_LIBS) $(GLIB_LIBS)

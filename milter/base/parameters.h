@@ -1,0 +1,48 @@
+/* parameters.h - every key of milter.conf, declared once
+ *
+ * HF_PARAMETER (section, key, kind, default, min, max, reload, choices, sentence)
+ *   kind      STRING PATH CHOICE SIZE TIME COUNT MODE BOOL SHARE
+ *   default   as it would be written in the file, "" for empty
+ *   min, max  likewise, "" for none; SIZE, TIME, COUNT and SHARE only
+ *   reload    TRUE when SIGUSR1 takes a change, FALSE when it needs a restart
+ *   choices   "a|b|c" for CHOICE, else ""
+ *   sentence  for the sample file and the man page
+ * A row appears with the capability that uses it.
+ * No include guard: the file is included once for each use of the rows.
+ */
+
+HF_PARAMETER (milter, socket, STRING, "unix:/run/holdfast/milter.sock", "", "", FALSE, "",
+              "Where the MTA reaches the filter: unix:PATH, or inet:PORT@HOST on loopback.")
+HF_PARAMETER (milter, socket_mode, MODE, "0660", "", "", FALSE, "",
+              "Permissions of a unix socket; the MTA needs to write to it.")
+HF_PARAMETER (milter, socket_group, STRING, "", "", "", FALSE, "",
+              "Group of a unix socket. Empty: the group postfix where the filter is started as root and "
+              "there is such a group, else unchanged.")
+HF_PARAMETER (milter, allow_remote, BOOL, "no", "", "", FALSE, "",
+              "Allow a TCP socket that is not on loopback. The milter protocol has no authentication: "
+              "whoever reaches the socket can write to the journal.")
+HF_PARAMETER (milter, user, STRING, "", "", "", FALSE, "",
+              "User to become after the start as root. Empty: stay who you are.")
+HF_PARAMETER (milter, timeout, TIME, "2h", "10s", "1d", FALSE, "",
+              "How long to wait for the MTA's next word before a connection is given up.")
+HF_PARAMETER (milter, commit_limit, TIME, "60s", "1s", "240s", TRUE, "",
+              "How long a message may take to be committed before its sender is told to try again. Keep it "
+              "below the MTA's own limit for the end of a message (Postfix: milter_content_timeout, 300 s).")
+HF_PARAMETER (milter, drain_limit, TIME, "30s", "0s", "1h", TRUE, "",
+              "How long a stop waits for open transactions.")
+HF_PARAMETER (milter, log_to, STRING, "auto", "", "", FALSE, "",
+              "Where events go: auto, or a list of stderr, syslog and journald.")
+HF_PARAMETER (spool, directory, PATH, "/var/spool/holdfast", "", "", FALSE, "",
+              "The spool. It must exist, belong to the user that the filter runs as, and be on a local "
+              "file system.")
+HF_PARAMETER (journal, segment_size, SIZE, "64M", "64K", "4G", FALSE, "",
+              "Size of a journal segment. On a small file system a sixteenth of it is used where that is less.")
+HF_PARAMETER (journal, write_ahead, BOOL, "yes", "", "", FALSE, "",
+              "Write segments full of NULs before they are used, so that a sync changes no metadata and a "
+              "full disk is found before mail is accepted.")
+HF_PARAMETER (pressure, space_stop, SHARE, "5%", "0", "", TRUE, "",
+              "Free space of the spool below which MAIL is answered 452 4.3.1: a size, or a share of the "
+              "file system.")
+HF_PARAMETER (pressure, inodes_stop, SHARE, "2%", "0", "", TRUE, "",
+              "Free inodes of the spool below which MAIL is answered 452 4.3.1: a count, or a share of the "
+              "file system. File systems that count none are never short of them.")

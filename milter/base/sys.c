@@ -1,0 +1,196 @@
+/* sys.c - the table of system calls, and small loops over it
+ *
+ * See sys.h.  This is the one file of the tree that calls what only
+ * GNU/Linux has: O_TMPFILE's openat, renameat2, OFD locks, getrandom.
+ */
+#include <config.h>
+
+#include "milter/base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static int
+real_open (const char *path, int flags, mode_t mode)
+{
+  return open (path, flags, mode);
+}
+
+static int
+real_openat (int dir_fd, const char *path, int flags, mode_t mode)
+{
+  return openat (dir_fd, path, flags, mode);
+}
+
+static int
+real_rename_new (int old_dir_fd, const char *old_path, int new_dir_fd, const char *new_path)
+{
+  return renameat2 (old_dir_fd, old_path, new_dir_fd, new_path, RENAME_NOREPLACE);
+}
+
+static int
+real_fstat (int fd, struct stat *out_st)
+{
+  return fstat (fd, out_st);
+}
+
+static int
+real_stat (const char *path, struct stat *out_st)
+{
+  return stat (path, out_st);
+}
+
+static int
+real_lock (int fd, int exclusive)
+{
+  struct flock lock = { .l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET };
+
+  return fcntl (fd, F_OFD_SETLK, &lock);
+}
+
+static int
+real_lock_is_held (int fd)
+{
+  struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+  if (fcntl (fd, F_OFD_GETLK, &lock) < 0)
+    return -1;
+  return lock.l_type == F_UNLCK ? 0 : 1;
+}
+
+#define REAL_CALLS                                                                             \
+  {                                                                                            \
+    .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
+    .pread = pread, .pwrite = pwrite, .fsync = fsync, .fdatasync = fdatasync,                  \
+    .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .fstatat = fstatat,        \
+    .fstatvfs = fstatvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
+    .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held                 \
+  }
+
+HfSys hf_sys = REAL_CALLS;
+const HfSys hf_sys_real = REAL_CALLS;
+
+int
+hf_sys_write_all (int fd, const void *data, size_t size)
+{
+  const char *p = data;
+
+  while (size > 0)
+    {
+      ssize_t n = hf_sys.write (fd, p, size);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n == 0)
+        errno = ENOSPC;
+      if (n <= 0)
+        return -1;
+      p += n;
+      size -= (size_t) n;
+    }
+  return 0;
+}
+
+int
+hf_sys_pwrite_all (int fd, const void *data, size_t size, off_t offset)
+{
+  const char *p = data;
+
+  while (size > 0)
+    {
+      ssize_t n = hf_sys.pwrite (fd, p, size, offset);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n == 0)
+        errno = ENOSPC;
+      if (n <= 0)
+        return -1;
+      p += n;
+      offset += n;
+      size -= (size_t) n;
+    }
+  return 0;
+}
+
+ssize_t
+hf_sys_pread_all (int fd, void *data, size_t size, off_t offset)
+{
+  char *p = data;
+  size_t done = 0;
+
+  while (done < size)
+    {
+      ssize_t n = hf_sys.pread (fd, p + done, size - done, offset + (off_t) done);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return -1;
+      if (n == 0)
+        break;
+      done += (size_t) n;
+    }
+  return (ssize_t) done;
+}
+
+void
+hf_sys_close (int *fd)
+{
+  if (*fd >= 0)
+    hf_sys.close (*fd);
+  *fd = -1;
+}
+
+static gint64
+clock_ms (clockid_t clock)
+{
+  struct timespec ts;
+
+  clock_gettime (clock, &ts);
+  return (gint64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+gint64
+hf_sys_monotonic_ms (void)
+{
+  return clock_ms (CLOCK_MONOTONIC);
+}
+
+gint64
+hf_sys_wall_ms (void)
+{
+  return clock_ms (CLOCK_REALTIME);
+}
+
+void
+hf_sys_random (void *data, size_t size)
+{
+  char *p = data;
+
+  while (size > 0)
+    {
+      ssize_t n = getrandom (p, size, 0);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        g_error ("the kernel gives no random octets: %s", g_strerror (errno));
+      p += n;
+      size -= (size_t) n;
+    }
+}
+
+int
+hf_sys_same_file (int fd, const char *path)
+{
+  struct stat by_fd, by_path;
+
+  if (hf_sys.fstat (fd, &by_fd) < 0 || hf_sys.stat (path, &by_path) < 0)
+    return -1;
+  return by_fd.st_dev == by_path.st_dev && by_fd.st_ino == by_path.st_ino;
+}

@@ -1,0 +1,87 @@
+/* sys.h - every system call that can lose mail, through one replaceable table
+ *
+ * The filter and the journal make these calls only as hf_sys.write (…), so
+ * that a test can fail the nth call for every n and look at what a restart
+ * would find.  The table also keeps GNU/Linux calls in one place: nothing
+ * else in the tree needs them.
+ *
+ * Conventions are the kernel's: -1 and errno.  EINTR is handled by the
+ * hf_sys_*_all() helpers, not by the table.
+ */
+#pragma once
+
+#include <glib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/types.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  int (*open) (const char *path, int flags, mode_t mode);
+  int (*openat) (int dir_fd, const char *path, int flags, mode_t mode);
+  int (*close) (int fd);
+  ssize_t (*read) (int fd, void *data, size_t size);
+  ssize_t (*write) (int fd, const void *data, size_t size);
+  ssize_t (*pread) (int fd, void *data, size_t size, off_t offset);
+  ssize_t (*pwrite) (int fd, const void *data, size_t size, off_t offset);
+  int (*fsync) (int fd);
+  int (*fdatasync) (int fd);
+  int (*ftruncate) (int fd, off_t length);
+  int (*fstat) (int fd, struct stat *out_st);
+  int (*stat) (const char *path, struct stat *out_st);
+  int (*fstatat) (int dir_fd, const char *path, struct stat *out_st, int flags);
+  int (*fstatvfs) (int fd, struct statvfs *out_st);
+  int (*mkdirat) (int dir_fd, const char *path, mode_t mode);
+  /* renameat2 with RENAME_NOREPLACE: fails with EEXIST, never overwrites */
+  int (*rename_new) (int old_dir_fd, const char *old_path, int new_dir_fd, const char *new_path);
+  int (*linkat) (int old_dir_fd, const char *old_path, int new_dir_fd, const char *new_path, int flags);
+  int (*unlinkat) (int dir_fd, const char *path, int flags);
+  /* an open file description lock on the whole file; EAGAIN when held */
+  int (*lock) (int fd, int exclusive);
+  /* 1 when another open file description holds a lock that excludes a write
+   * lock, 0 when nobody does, -1 and errno */
+  int (*lock_is_held) (int fd);
+} HfSys;
+
+/* The table in use.  Replaced only by tests, before any thread is started. */
+extern HfSys hf_sys;
+
+/* The kernel's own calls, to restore or to forward to. */
+extern const HfSys hf_sys_real;
+
+/**
+ * hf_sys_write_all:
+ * @fd: a descriptor open for writing
+ * @data: borrowed
+ * @size: octets
+ *
+ * Writes all octets, going on after short writes and EINTR.  A write of 0
+ * octets sets errno to ENOSPC: POSIX gives it no meaning, and going on would
+ * never end.  Returns: 0, or -1 and errno; the file may then hold a part.
+ * Threads: any.
+ */
+int hf_sys_write_all (int fd, const void *data, size_t size);
+int hf_sys_pwrite_all (int fd, const void *data, size_t size, off_t offset);
+
+/* Reads until @size octets or the end of the file.  Returns: octets read, or -1 and errno. */
+ssize_t hf_sys_pread_all (int fd, void *data, size_t size, off_t offset);
+
+/* Closes *@fd when it is not negative, and sets it to -1.  Errors of close are
+ * of no use to a reader and come too late for a writer, who has synced. */
+void hf_sys_close (int *fd);
+
+/* Milliseconds of the clock that never steps, and of the one people read. */
+gint64 hf_sys_monotonic_ms (void);
+gint64 hf_sys_wall_ms (void);
+
+/* @size random octets from the kernel; aborts the process where there are none,
+ * because ids and nonces that repeat would break what rests on them. */
+void hf_sys_random (void *data, size_t size);
+
+/* The inode numbers of @fd and of @path are the same file: 1, 0, or -1 and
+ * errno where @path can't be looked at. */
+int hf_sys_same_file (int fd, const char *path);
+
+G_END_DECLS

@@ -1,0 +1,1 @@
+# command: holdfast, one file a verb

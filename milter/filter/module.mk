@@ -1,0 +1,1 @@
+# filter: holdfast-milter; uses journal and base

@@ -1,0 +1,1 @@
+# ledger: the index over journal and books; uses base
