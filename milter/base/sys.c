@@ -29,7 +29,14 @@ real_openat (int dir_fd, const char *path, int flags, mode_t mode)
 static int
 real_rename_new (int old_dir_fd, const char *old_path, int new_dir_fd, const char *new_path)
 {
-  return renameat2 (old_dir_fd, old_path, new_dir_fd, new_path, RENAME_NOREPLACE);
+  if (renameat2 (old_dir_fd, old_path, new_dir_fd, new_path, RENAME_NOREPLACE) == 0)
+    return 0;
+  if (errno != EINVAL)
+    return -1;
+  /* The file system has no such flag: a link never overwrites either. */
+  if (linkat (old_dir_fd, old_path, new_dir_fd, new_path, 0) < 0)
+    return -1;
+  return unlinkat (old_dir_fd, old_path, 0);
 }
 
 static int
@@ -67,7 +74,7 @@ real_lock_is_held (int fd)
     .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
     .pread = pread, .pwrite = pwrite, .fsync = fsync, .fdatasync = fdatasync,                  \
     .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .fstatat = fstatat,        \
-    .fstatvfs = fstatvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
+    .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
     .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held                 \
   }
 

@@ -32,7 +32,7 @@ typedef struct
   int (*fstat) (int fd, struct stat *out_st);
   int (*stat) (const char *path, struct stat *out_st);
   int (*fstatat) (int dir_fd, const char *path, struct stat *out_st, int flags);
-  int (*fstatvfs) (int fd, struct statvfs *out_st);
+  int (*statvfs) (const char *path, struct statvfs *out_st);
   int (*mkdirat) (int dir_fd, const char *path, mode_t mode);
   /* renameat2 with RENAME_NOREPLACE: fails with EEXIST, never overwrites */
   int (*rename_new) (int old_dir_fd, const char *old_path, int new_dir_fd, const char *new_path);

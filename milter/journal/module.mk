@@ -1,4 +1,18 @@
 # journal: records, segments, the writer and the readers; uses base
 noinst_LIBRARIES += milter/journal/libjournal.a
-milter_journal_libjournal_a_SOURCES =
+milter_journal_libjournal_a_SOURCES = \
+	milter/journal/commit.c milter/journal/commit.h \
+	milter/journal/digest.c milter/journal/digest.h \
+	milter/journal/directory.c milter/journal/directory.h \
+	milter/journal/group.c milter/journal/group.h \
+	milter/journal/journal.c milter/journal/journal.h \
+	milter/journal/reader.c milter/journal/reader.h \
+	milter/journal/record.h milter/journal/record-read.c milter/journal/record-write.c \
+	milter/journal/recover.c milter/journal/recover.h \
+	milter/journal/segment.c milter/journal/segment.h \
+	milter/journal/spare.c milter/journal/spare.h \
+	milter/journal/statement.c milter/journal/statement.h \
+	milter/journal/window.c milter/journal/window.h \
+	milter/journal/wire.c milter/journal/wire.h \
+	milter/journal/writer.c milter/journal/writer.h
 JOURNAL_LIBS = milter/journal/libjournal.a $(CRYPTO_LIBS) $(BASE_LIBS)

@@ -1,0 +1,148 @@
+/* directory.c - the journal's directory: names, lock, and the synced offset; see directory.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/sys.h"
+#include "milter/journal/directory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const gchar suffix[] = ".bsmtp";
+
+void
+hf_segment_name (guint64 seq, HfSegmentName *out_name)
+{
+  g_snprintf (out_name->text, sizeof out_name->text, "%010" G_GUINT64_FORMAT "%s", seq, suffix);
+}
+
+gboolean
+hf_segment_seq (const gchar *name, guint64 *out_seq)
+{
+  const gsize digits = strspn (name, "0123456789");
+  g_autofree gchar *number = g_strndup (name, digits);
+
+  return digits >= 10 && strcmp (name + digits, suffix) == 0
+         && g_ascii_string_to_unsigned (number, 10, 1, G_MAXUINT64, out_seq, NULL);
+}
+
+static gint
+compare_seq (gconstpointer a, gconstpointer b)
+{
+  const guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+GArray *
+hf_directory_list (const gchar *path, GError **error)
+{
+  g_autoptr (GArray) seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
+  DIR *dir = opendir (path);
+  struct dirent *entry;
+  gint failed;
+
+  if (dir == NULL)
+    {
+      hf_error_set_errno (error, errno, "journal-list", "cannot read journal directory '%s'", path);
+      return NULL;
+    }
+  while (errno = 0, (entry = readdir (dir)) != NULL)
+    {
+      guint64 seq;
+
+      if (hf_segment_seq (entry->d_name, &seq))
+        g_array_append_val (seqs, seq);
+    }
+  failed = errno;
+  closedir (dir);
+  if (failed != 0)
+    {
+      hf_error_set_errno (error, failed, "journal-list", "cannot read journal directory '%s'", path);
+      return NULL;
+    }
+  g_array_sort (seqs, compare_seq);
+  return g_steal_pointer (&seqs);
+}
+
+/* A checksum against half-written lines, not against people. */
+static guint32
+checksum (const gchar *text, gsize size)
+{
+  guint32 sum = 2166136261u;
+
+  for (gsize i = 0; i < size; i++)
+    sum = (sum ^ (guchar) text[i]) * 16777619u;
+  return sum;
+}
+
+#define PUBLISHED_FORM "holdfast-open v=1 seq=%020" G_GUINT64_FORMAT " nonce=%32s synced=%020" G_GUINT64_FORMAT
+
+void
+hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLISHED_SIZE])
+{
+  gchar text[HF_PUBLISHED_SIZE + 1];
+  gint size = g_snprintf (text, sizeof text, PUBLISHED_FORM, published->seq,
+                          published->nonce.text[0] != '\0' ? published->nonce.text : "-", published->synced);
+
+  g_snprintf (text + size, sizeof text - (gsize) size, " sum=%08x", checksum (text, (gsize) size));
+  memset (out_text, ' ', HF_PUBLISHED_SIZE);
+  memcpy (out_text, text, strlen (text));
+  out_text[HF_PUBLISHED_SIZE - 1] = '\n';
+}
+
+static gboolean
+parse_published (const gchar *octets, gssize size, HfPublished *out)
+{
+  gchar text[HF_PUBLISHED_SIZE + 1];
+  guint32 sum;
+  gchar *tail;
+
+  if (size != HF_PUBLISHED_SIZE)
+    return FALSE;
+  memcpy (text, octets, HF_PUBLISHED_SIZE);
+  text[HF_PUBLISHED_SIZE] = '\0';
+  tail = strstr (text, " sum=");
+  if (tail == NULL || sscanf (tail, " sum=%8x", &sum) != 1 || checksum (text, (gsize) (tail - text)) != sum)
+    return FALSE;
+  memset (out, 0, sizeof *out);
+  return sscanf (text, "holdfast-open v=1 seq=%" G_GUINT64_FORMAT " nonce=%32s synced=%" G_GUINT64_FORMAT, &out->seq,
+                 out->nonce.text, &out->synced) == 3;
+}
+
+static gboolean
+lock_is_held (const gchar *path)
+{
+  g_autofree gchar *name = g_build_filename (path, HF_JOURNAL_LOCK, NULL);
+  int fd = hf_sys.open (name, O_RDONLY | O_CLOEXEC, 0);
+  gboolean held = fd >= 0 && hf_sys.lock_is_held (fd) == 1;
+
+  hf_sys_close (&fd);
+  return held;
+}
+
+void
+hf_directory_published (const gchar *path, HfPublished *out_published, gboolean *out_live)
+{
+  g_autofree gchar *name = g_build_filename (path, HF_JOURNAL_OPEN, NULL);
+  gchar octets[HF_PUBLISHED_SIZE + 1];
+  int fd;
+
+  *out_live = lock_is_held (path);
+  memset (out_published, 0, sizeof *out_published);
+  fd = hf_sys.open (name, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0)
+    return;
+  for (gint tries = 0; tries < 1000; tries++)
+    {
+      gssize size = hf_sys_pread_all (fd, octets, sizeof octets, 0);
+
+      if (size < 0 || parse_published (octets, size, out_published))
+        break;
+      g_usleep (100);
+    }
+  hf_sys_close (&fd);
+}

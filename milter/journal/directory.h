@@ -1,0 +1,63 @@
+/* directory.h - the journal's directory: names, lock, and the synced offset
+ *
+ *     SPOOL/journal/lock              held by the filter that writes; its pid inside
+ *     SPOOL/journal/open              how far the open segment is synced
+ *     SPOOL/journal/spare             the next segment, written ahead; never mail
+ *     SPOOL/journal/0000000042.bsmtp  segment 42
+ */
+#pragma once
+
+#include "milter/journal/record.h"
+
+G_BEGIN_DECLS
+
+#define HF_JOURNAL_DIRECTORY "journal"
+#define HF_JOURNAL_LOCK "lock"
+#define HF_JOURNAL_OPEN "open"
+#define HF_JOURNAL_SPARE "spare"
+#define HF_JOURNAL_LARGE "large"
+
+/* "0000000042.bsmtp" */
+typedef struct
+{
+  gchar text[32];
+} HfSegmentName;
+
+void hf_segment_name (guint64 seq, HfSegmentName *out_name);
+/* FALSE when @name is not a segment's. */
+gboolean hf_segment_seq (const gchar *name, guint64 *out_seq);
+
+/**
+ * hf_directory_list:
+ * @path: SPOOL/journal
+ *
+ * Returns: (transfer full): the numbers of all segments, ascending, of guint64;
+ * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
+ */
+GArray *hf_directory_list (const gchar *path, GError **error);
+
+/* What `open` says.  It is a lower bound of what is synced, at all times and
+ * after any crash: the offset only grows, and is written after the sync. */
+typedef struct
+{
+  guint64 seq; /* 0: no segment is open */
+  HfNonce nonce;
+  guint64 synced;
+} HfPublished;
+
+/* One line of a fixed width with its own digest, so that a reader can tell a
+ * half-written one.  @out_text has room for HF_PUBLISHED_SIZE octets; not
+ * NUL-terminated. */
+#define HF_PUBLISHED_SIZE 128
+void hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLISHED_SIZE]);
+
+/**
+ * hf_directory_published:
+ * @out_live: (out): TRUE when a filter holds the lock
+ *
+ * Never fails: what can't be read is "nothing is open" (seq 0), and a file
+ * caught half written is read again.
+ */
+void hf_directory_published (const gchar *path, HfPublished *out_published, gboolean *out_live);
+
+G_END_DECLS

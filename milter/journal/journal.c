@@ -1,0 +1,334 @@
+/* journal.c - the journal as its one writer has it open; see journal.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/journal/journal.h"
+#include "milter/journal/recover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A segment and its spare must leave a small file system room for mail. */
+#define SHARE_OF_FILE_SYSTEM 16
+#define SMALLEST_SEGMENT (64 * 1024)
+/* Notes of torn writes beyond this many are one note over them all. */
+#define MOST_NOTES 64
+
+static guint64
+fitting_size (const HfJournalParameters *parameters)
+{
+  guint64 size = parameters->segment_size;
+  struct statvfs st;
+
+  if (hf_sys.statvfs (parameters->spool, &st) == 0 && st.f_blocks > 0)
+    size = MIN (size, (guint64) st.f_blocks * st.f_frsize / SHARE_OF_FILE_SYSTEM);
+  size = MAX (size, SMALLEST_SEGMENT);
+  return size - size % HF_BLOCK;
+}
+
+static gboolean
+take_lock (HfJournal *self, GError **error)
+{
+  gchar text[64];
+  gint size;
+
+  self->lock_fd = hf_sys.openat (self->dir_fd, HF_JOURNAL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (self->lock_fd < 0)
+    return hf_error_set_errno (error, errno, "journal-lock", "cannot open lock of journal '%s'", self->dir_path);
+  if (hf_sys.lock (self->lock_fd, 1) < 0)
+    {
+      const gint failed = errno;
+      gssize n = hf_sys_pread_all (self->lock_fd, text, sizeof text - 1, 0);
+
+      if (failed != EAGAIN && failed != EACCES)
+        return hf_error_set_errno (error, failed, "journal-lock", "cannot lock journal '%s'", self->dir_path);
+      text[MAX (n, 0)] = '\0';
+      g_strdelimit (text, "\n", '\0');
+      return hf_error_set (error, HF_ERROR_BUSY, "journal-lock",
+                           "journal '%s' is in use by another holdfast-milter (%s)", self->dir_path,
+                           text[0] != '\0' ? text : "pid not known");
+    }
+  /* For people only; nobody decides by it, so a failure does not matter. */
+  size = g_snprintf (text, sizeof text, "pid %-12ld\n", (long) getpid ());
+  hf_sys_pwrite_all (self->lock_fd, text, (gsize) size, 0);
+  return TRUE;
+}
+
+static gboolean
+open_published (HfJournal *self, GError **error)
+{
+  self->open_fd = hf_sys.openat (self->dir_fd, HF_JOURNAL_OPEN, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (self->open_fd < 0)
+    return hf_error_set_errno (error, errno, "journal-publish", "cannot open '%s/%s'", self->dir_path, HF_JOURNAL_OPEN);
+  return TRUE;
+}
+
+static void
+write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn, HfHash *hash)
+{
+  HfStatementBuilder builder;
+  const gsize start = head->len;
+
+  hf_statement_begin (&builder, head, "torn");
+  hf_statement_add (&builder, "nonce", nonce->text, -1);
+  hf_statement_add_number (&builder, "segment", seq);
+  hf_statement_add_number (&builder, "offset", torn->offset);
+  hf_statement_add_number (&builder, "length", torn->length);
+  if (torn->id.text[0] != '\0')
+    hf_statement_add (&builder, "id", torn->id.text, -1);
+  hf_statement_add (&builder, "queue", torn->queue, -1);
+  hf_statement_end (&builder);
+  if (!hf_record_end_alone (head, start, hash))
+    g_string_truncate (head, start);
+}
+
+static void
+write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecovery *recovery)
+{
+  const GArray *torn = recovery->torn;
+
+  for (guint i = 0; i < torn->len; i++)
+    {
+      HfTorn note = g_array_index (torn, HfTorn, i);
+
+      if (i == MOST_NOTES)
+        {
+          const HfTorn *last = &g_array_index (torn, HfTorn, torn->len - 1);
+
+          note.length = last->offset + last->length - note.offset;
+          note.id.text[0] = '\0';
+          note.queue = NULL;
+          i = torn->len;
+        }
+      write_note (head, nonce, recovery->seq, &note, &self->hash);
+    }
+}
+
+static GString *
+make_head (HfJournal *self, guint64 seq, const HfNonce *nonce, const HfRecovery *recovery)
+{
+  GString *head = g_string_new (NULL);
+  HfStatementBuilder builder;
+  gchar created[25], chain[HF_DIGEST_HEX + 1] = "none";
+
+  hf_time_format (hf_sys_wall_ms (), created);
+  if (self->has_chain)
+    hf_hex_encode (self->chain.octets, sizeof self->chain.octets, chain);
+  hf_statement_begin (&builder, head, "segment");
+  hf_statement_add_number (&builder, "v", HF_FORMAT_VERSION);
+  hf_statement_add (&builder, "host", self->parameters->host, -1);
+  hf_statement_add (&builder, "instance", self->parameters->instance, -1);
+  hf_statement_add_number (&builder, "seq", seq);
+  hf_statement_add (&builder, "nonce", nonce->text, -1);
+  hf_statement_add (&builder, "created", created, -1);
+  hf_statement_add (&builder, "previous", chain, -1);
+  if (self->previous_seq != 0)
+    {
+      hf_statement_add_number (&builder, "previous_seq", self->previous_seq);
+      if (self->previous_nonce.text[0] != '\0')
+        hf_statement_add (&builder, "previous_nonce", self->previous_nonce.text, -1);
+      hf_statement_add_number (&builder, "previous_synced", self->previous_synced);
+    }
+  hf_statement_end (&builder);
+  if (!hf_record_end_alone (head, 0, &self->hash))
+    {
+      g_string_free (head, TRUE);
+      return NULL;
+    }
+  if (recovery != NULL)
+    write_notes (self, head, nonce, recovery);
+  hf_record_write_padding (head, head->len);
+  return head;
+}
+
+/* Makes the spare called @name the open segment. */
+static gboolean
+activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *recovery, GError **error)
+{
+  const guint64 seq = self->next_seq;
+  g_autofree gchar *number = g_strdup_printf ("%" G_GUINT64_FORMAT, seq);
+  GString *head;
+  HfNonce nonce;
+
+  hf_nonce_new (&nonce);
+  head = make_head (self, seq, &nonce, recovery);
+  if (head == NULL)
+    return hf_error_set (error, HF_ERROR_IO, "segment-open", "no memory for a digest");
+  self->segment = hf_segment_activate (self->dir_fd, self->dir_path, name, seq, &nonce, head, size, error);
+  g_string_free (head, TRUE);
+  if (self->segment == NULL)
+    return FALSE;
+  self->next_seq = seq + 1;
+  hf_journal_publish (self);
+  hf_event (HF_EVENT_SEGMENT_OPENED, NULL, "segment", self->segment->path, "seq", number, NULL);
+  return TRUE;
+}
+
+static gboolean
+activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
+{
+  if (!hf_spare_take (self->spare, error)
+      || !activate (self, HF_JOURNAL_SPARE, self->parameters->write_ahead ? self->size : 0, recovery, error))
+    return FALSE;
+  hf_spare_want (self->spare);
+  return TRUE;
+}
+
+static gboolean
+start_anew (HfJournal *self, guint64 min_seq, GError **error)
+{
+  HfPublished published;
+  HfRecovery recovery;
+  gboolean live, ok;
+  g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
+
+  hf_directory_published (self->dir_path, &published, &live);
+  if (!hf_recover (self->dir_path, &published, &recovery, error))
+    return FALSE;
+  self->next_seq = MAX (recovery.seq + 1, min_seq);
+  self->has_chain = recovery.has_chain;
+  self->chain = recovery.chain;
+  self->previous_seq = recovery.seq;
+  self->previous_synced = recovery.synced;
+  if (recovery.has_nonce)
+    self->previous_nonce = recovery.nonce;
+  self->size = fitting_size (self->parameters);
+  self->spare = hf_spare_start (self->dir_fd, self->size, self->parameters->write_ahead, error);
+  ok = self->spare != NULL && open_published (self, error) && activate_spare (self, &recovery, error);
+  if (ok && recovery.seq != 0)
+    {
+      records = g_strdup_printf ("%" G_GUINT64_FORMAT, recovery.records);
+      damaged = g_strdup_printf ("%" G_GUINT64_FORMAT, recovery.damaged);
+      torn = g_strdup_printf ("%u", recovery.torn->len);
+      hf_event (HF_EVENT_JOURNAL_RECOVERED, NULL, "records", records, "torn", torn, "damaged", damaged, NULL);
+    }
+  hf_recovery_clear (&recovery);
+  return ok;
+}
+
+HfJournal *
+hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError **error)
+{
+  HfJournal *self = g_new0 (HfJournal, 1);
+
+  self->parameters = parameters;
+  self->dir_path = g_build_filename (parameters->spool, HF_JOURNAL_DIRECTORY, NULL);
+  self->lock_fd = self->open_fd = -1;
+  self->dir_fd = hf_sys.open (self->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (self->dir_fd < 0)
+    hf_error_set_errno (error, errno, "journal-open", "cannot open journal directory '%s'", self->dir_path);
+  else if (take_lock (self, error) && start_anew (self, min_seq, error))
+    return self;
+  hf_journal_abandon (self);
+  return NULL;
+}
+
+/* The end line tells readers that nothing behind it was ever begun. */
+static gboolean
+write_end (HfJournal *self, GError **error)
+{
+  HfSegment *segment = self->segment;
+  g_autoptr (GString) text = g_string_new (NULL);
+  HfStatementBuilder builder;
+
+  hf_statement_begin (&builder, text, "end");
+  hf_statement_add (&builder, "nonce", segment->nonce.text, -1);
+  hf_statement_add_number (&builder, "seq", segment->seq);
+  hf_statement_end (&builder);
+  if (!hf_record_end_alone (text, 0, &self->hash))
+    return hf_error_set (error, HF_ERROR_IO, "segment-close", "no memory for a digest");
+  hf_record_write_padding (text, text->len);
+  if (!hf_segment_write (segment, text->str, text->len, segment->written, error))
+    return FALSE;
+  segment->written += text->len;
+  return hf_segment_sync (segment, error);
+}
+
+/* TRUE when the segment is closed in order.  All its records are synced, so
+ * nothing is lost where the end line can't be written. */
+static gboolean
+close_segment (HfJournal *self, GError **error)
+{
+  HfSegment *segment = self->segment;
+
+  if (!write_end (self, error))
+    return FALSE;
+  self->segment = NULL;
+  self->previous_seq = segment->seq;
+  self->previous_nonce = segment->nonce;
+  self->previous_synced = segment->synced;
+  hf_event (HF_EVENT_SEGMENT_CLOSED, NULL, "segment", segment->path, NULL);
+  hf_segment_close_clean (segment);
+  return TRUE;
+}
+
+gboolean
+hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
+{
+  /* The end line's block is always kept free. */
+  const guint64 needed = octets + 2 * HF_BLOCK;
+  gboolean never = FALSE;
+
+  if (self->segment->written + needed <= MIN (self->segment->size, self->size))
+    return TRUE;
+  if (!close_segment (self, error))
+    return FALSE;
+  if (needed + 2 * HF_BLOCK <= self->size)
+    return activate_spare (self, NULL, error);
+  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, FALSE, &never, error)
+         && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
+}
+
+void
+hf_journal_publish (HfJournal *self)
+{
+  HfPublished published = { 0 };
+  gchar text[HF_PUBLISHED_SIZE];
+  gboolean failed;
+
+  if (self->segment != NULL)
+    {
+      published.seq = self->segment->seq;
+      published.nonce = self->segment->nonce;
+      published.synced = self->segment->synced;
+    }
+  hf_published_format (&published, text);
+  failed = hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0) < 0;
+  if (failed && !self->publish_failed)
+    {
+      g_autoptr (GError) error = NULL;
+
+      hf_error_set_errno (&error, errno, "journal-publish", "cannot write '%s/%s'", self->dir_path, HF_JOURNAL_OPEN);
+      hf_event (HF_EVENT_PUBLISH_FAILED, error, NULL);
+    }
+  self->publish_failed = failed;
+}
+
+void
+hf_journal_close (HfJournal *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->segment != NULL && !close_segment (self, &error))
+    hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment", self->segment->path, NULL);
+  if (self->segment == NULL)
+    hf_journal_publish (self);
+  hf_journal_abandon (self);
+}
+
+void
+hf_journal_abandon (HfJournal *self)
+{
+  hf_spare_stop (self->spare);
+  hf_segment_free (self->segment);
+  hf_sys_close (&self->open_fd);
+  hf_sys_close (&self->lock_fd);
+  hf_sys_close (&self->dir_fd);
+  hf_hash_clear (&self->hash);
+  g_free (self->dir_path);
+  g_free (self);
+}

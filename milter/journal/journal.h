@@ -1,0 +1,76 @@
+/* journal.h - the journal as its one writer has it open
+ *
+ * Holds the lock, the open segment, the spare, and what goes from segment to
+ * segment: the number, the chain, the notes.  Used by the writer's thread
+ * only.  After any failure the journal is closed, every descriptor on the
+ * file system is let go of, and opening it again is the way back.
+ */
+#pragma once
+
+#include "milter/journal/segment.h"
+#include "milter/journal/spare.h"
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  gchar *spool;         /* the spool's directory */
+  gchar *host;          /* for the header */
+  gchar *instance;      /* likewise; may be NULL */
+  guint64 segment_size; /* wanted; a small file system makes it less */
+  gboolean write_ahead;
+} HfJournalParameters;
+
+typedef struct
+{
+  const HfJournalParameters *parameters; /* borrowed */
+  gchar *dir_path;
+  int dir_fd;
+  int lock_fd;
+  int open_fd;
+  guint64 size;          /* of a segment on this file system */
+  HfSegment *segment;
+  HfSpare *spare;
+  guint64 next_seq;
+  HfDigest chain;        /* of the last record, synced or being written */
+  gboolean has_chain;
+  /* of the segment before, for the header of the next */
+  guint64 previous_seq;
+  HfNonce previous_nonce;
+  guint64 previous_synced;
+  gboolean publish_failed;
+  HfHash hash;
+} HfJournal;
+
+/**
+ * hf_journal_open:
+ * @parameters: borrowed for the life of the journal
+ * @min_seq: numbers below are not used, even in a directory that has none:
+ *   a number must not come twice while the process lives
+ *
+ * Takes the lock, recovers, makes a segment ready.  Returns: (transfer full),
+ * or NULL with HF_ERROR_BUSY (another filter has the lock), HF_ERROR_FULL,
+ * HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO; nothing is held then.
+ */
+HfJournal *hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError **error);
+
+/**
+ * hf_journal_make_room:
+ * @octets: what the next group may need, padding included
+ *
+ * Goes on to the next segment when the open one has not that much left; a
+ * need larger than a segment gets a segment of its own.
+ */
+gboolean hf_journal_make_room (HfJournal *self, guint64 octets, GError **error);
+
+/* Tells readers how far the open segment is synced.  Costs one small write;
+ * a failure is an event and no error. */
+void hf_journal_publish (HfJournal *self);
+
+/* Closes in order: end line, sync, cut.  Then frees. */
+void hf_journal_close (HfJournal *self);
+
+/* Lets go of everything after a failure, and frees.  Writes nothing. */
+void hf_journal_abandon (HfJournal *self);
+
+G_END_DECLS

@@ -1,0 +1,149 @@
+/* segment.c - one append-only journal file, from creation to closing; see segment.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/sys.h"
+#include "milter/journal/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#define ZEROES_SIZE (256 * 1024)
+
+/* NULs are written, not promised: fallocate leaves extents to be converted at
+ * the first sync, and on some file systems room that is not there after all. */
+static gboolean
+write_nuls (int fd, guint64 size, const gboolean *stop, GError **error)
+{
+  g_autofree guint8 *zeroes = g_malloc0 (ZEROES_SIZE);
+
+  for (guint64 at = 0; at < size; at += ZEROES_SIZE)
+    {
+      if (g_atomic_int_get (stop))
+        return hf_error_set (error, HF_ERROR_BUSY, "spare-write", "stopping");
+      if (hf_sys_pwrite_all (fd, zeroes, (gsize) MIN (ZEROES_SIZE, size - at), (off_t) at) < 0)
+        return hf_error_set_errno (error, errno, "spare-write", "cannot write spare segment ahead");
+    }
+  return TRUE;
+}
+
+static gboolean
+fill_spare (int dir_fd, int fd, guint64 size, gboolean write_ahead, const gboolean *stop, GError **error)
+{
+  if (write_ahead && !write_nuls (fd, size, stop, error))
+    return FALSE;
+  if (hf_sys.fsync (fd) < 0)
+    return hf_error_set_errno (error, errno, "spare-sync", "cannot sync spare segment");
+  if (hf_sys.fsync (dir_fd) < 0)
+    return hf_error_set_errno (error, errno, "spare-sync", "cannot sync journal directory");
+  return TRUE;
+}
+
+gboolean
+hf_spare_make (int dir_fd, const gchar *name, guint64 size, gboolean write_ahead, const gboolean *stop, GError **error)
+{
+  gboolean ok;
+  int fd;
+
+  if (hf_sys.unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT)
+    return hf_error_set_errno (error, errno, "spare-open", "cannot remove old spare segment");
+  fd = hf_sys.openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0)
+    return hf_error_set_errno (error, errno, "spare-open", "cannot create spare segment");
+  ok = fill_spare (dir_fd, fd, size, write_ahead, stop, error);
+  hf_sys_close (&fd);
+  if (!ok && !g_atomic_int_get (stop))
+    hf_sys.unlinkat (dir_fd, name, 0);
+  return ok;
+}
+
+static gboolean
+open_spare (int dir_fd, const gchar *spare, HfSegment *self, GError **error)
+{
+  self->write_fd = hf_sys.openat (dir_fd, spare, O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (self->write_fd < 0)
+    return hf_error_set_errno (error, errno, "segment-open", "cannot open spare segment");
+  self->read_fd = hf_sys.openat (dir_fd, spare, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (self->read_fd < 0)
+    return hf_error_set_errno (error, errno, "segment-open", "cannot open spare segment for reading");
+  return TRUE;
+}
+
+HfSegment *
+hf_segment_activate (int dir_fd, const gchar *dir_path, const gchar *spare, guint64 seq, const HfNonce *nonce,
+                     const GString *head, guint64 size, GError **error)
+{
+  g_autoptr (HfSegment) self = g_new0 (HfSegment, 1);
+  HfSegmentName name;
+
+  hf_segment_name (seq, &name);
+  self->path = g_build_filename (dir_path, name.text, NULL);
+  self->seq = seq;
+  self->nonce = *nonce;
+  self->write_fd = self->read_fd = -1;
+  self->size = size > 0 ? size : G_MAXUINT64;
+  if (!open_spare (dir_fd, spare, self, error) || !hf_segment_write (self, head->str, head->len, 0, error))
+    return NULL;
+  if (hf_sys.fdatasync (self->write_fd) < 0)
+    {
+      hf_error_set_errno (error, errno, "segment-sync", "cannot sync header of segment '%s'", self->path);
+      return NULL;
+    }
+  if (hf_sys.rename_new (dir_fd, spare, dir_fd, name.text) < 0)
+    {
+      hf_error_set_errno (error, errno, "segment-name", "cannot name segment '%s'", self->path);
+      return NULL;
+    }
+  if (hf_sys.fsync (dir_fd) < 0)
+    {
+      hf_error_set_errno (error, errno, "segment-sync", "cannot sync directory of segment '%s'", self->path);
+      return NULL;
+    }
+  self->written = self->synced = head->len;
+  return g_steal_pointer (&self);
+}
+
+gboolean
+hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guint64 offset, GError **error)
+{
+  g_assert (offset >= self->synced);
+  if (hf_sys_pwrite_all (self->write_fd, data, size, (off_t) offset) < 0)
+    return hf_error_set_errno (error, errno, "segment-write", "cannot write segment '%s'", self->path);
+  return TRUE;
+}
+
+gboolean
+hf_segment_sync (HfSegment *self, GError **error)
+{
+  gint same;
+
+  if (hf_sys.fdatasync (self->write_fd) < 0)
+    return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
+  same = hf_sys_same_file (self->write_fd, self->path);
+  if (same < 0)
+    return hf_error_set_errno (error, errno, "path-check", "segment '%s' is gone", self->path);
+  if (same == 0)
+    return hf_error_set (error, HF_ERROR_IO, "path-check", "segment '%s' is another file now", self->path);
+  self->synced = self->written;
+  return TRUE;
+}
+
+void
+hf_segment_close_clean (HfSegment *self)
+{
+  /* Only NULs lie behind what is synced; where the cut fails they just stay. */
+  if (self->size != G_MAXUINT64 && hf_sys.ftruncate (self->write_fd, (off_t) self->synced) == 0)
+    hf_sys.fsync (self->write_fd);
+  hf_segment_free (self);
+}
+
+void
+hf_segment_free (HfSegment *self)
+{
+  if (self == NULL)
+    return;
+  hf_sys_close (&self->write_fd);
+  hf_sys_close (&self->read_fd);
+  g_free (self->path);
+  g_free (self);
+}

@@ -1,0 +1,161 @@
+/* spare.c - the helper that keeps one segment written ahead; see spare.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/journal/segment.h"
+#include "milter/journal/spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+
+typedef enum
+{
+  SPARE_NONE,
+  SPARE_WANTED,
+  SPARE_READY,
+  SPARE_FAILED,
+} SpareState;
+
+struct HfSpare
+{
+  gint refs; /* the journal's and the thread's */
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  SpareState state;
+  GError *failure;
+  gboolean stop; /* atomic: looked at in the middle of a long write */
+  int dir_fd;
+  guint64 size;
+  gboolean write_ahead;
+};
+
+static void
+unref (HfSpare *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->refs))
+    return;
+  pthread_mutex_destroy (&self->mutex);
+  pthread_cond_destroy (&self->changed);
+  g_clear_error (&self->failure);
+  hf_sys_close (&self->dir_fd);
+  g_free (self);
+}
+
+static void
+make_one (HfSpare *self)
+{
+  GError *failure = NULL;
+  gboolean made;
+
+  pthread_mutex_unlock (&self->mutex);
+  made = hf_spare_make (self->dir_fd, HF_JOURNAL_SPARE, self->size, self->write_ahead, &self->stop, &failure);
+  pthread_mutex_lock (&self->mutex);
+  g_clear_error (&self->failure);
+  self->failure = failure;
+  self->state = made ? SPARE_READY : SPARE_FAILED;
+  if (!made && !g_atomic_int_get (&self->stop))
+    hf_event (HF_EVENT_SPARE_FAILED, failure, NULL);
+  pthread_cond_broadcast (&self->changed);
+}
+
+static gpointer
+run (gpointer data)
+{
+  HfSpare *self = data;
+
+  pthread_mutex_lock (&self->mutex);
+  while (!g_atomic_int_get (&self->stop))
+    {
+      if (self->state == SPARE_WANTED)
+        make_one (self);
+      else
+        pthread_cond_wait (&self->changed, &self->mutex);
+    }
+  pthread_mutex_unlock (&self->mutex);
+  unref (self);
+  return NULL;
+}
+
+static gboolean
+start_thread (HfSpare *self, GError **error)
+{
+  pthread_t thread;
+  gint failed;
+
+  g_atomic_int_inc (&self->refs);
+  failed = pthread_create (&thread, NULL, run, self);
+  if (failed == 0)
+    {
+      pthread_detach (thread);
+      return TRUE;
+    }
+  unref (self);
+  return hf_error_set_errno (error, failed, "spare-start", "cannot start a thread");
+}
+
+HfSpare *
+hf_spare_start (int dir_fd, guint64 size, gboolean write_ahead, GError **error)
+{
+  HfSpare *self = g_new0 (HfSpare, 1);
+
+  self->refs = 1;
+  pthread_mutex_init (&self->mutex, NULL);
+  pthread_cond_init (&self->changed, NULL);
+  self->state = SPARE_WANTED;
+  self->size = size;
+  self->write_ahead = write_ahead;
+  self->dir_fd = hf_sys.openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (self->dir_fd < 0)
+    hf_error_set_errno (error, errno, "spare-start", "cannot open journal directory");
+  else if (start_thread (self, error))
+    return self;
+  unref (self);
+  return NULL;
+}
+
+gboolean
+hf_spare_take (HfSpare *self, GError **error)
+{
+  gboolean ready;
+
+  pthread_mutex_lock (&self->mutex);
+  if (self->state == SPARE_FAILED || self->state == SPARE_NONE)
+    {
+      self->state = SPARE_WANTED;
+      pthread_cond_broadcast (&self->changed);
+    }
+  while (self->state == SPARE_WANTED)
+    pthread_cond_wait (&self->changed, &self->mutex);
+  ready = self->state == SPARE_READY;
+  if (ready)
+    self->state = SPARE_NONE;
+  else
+    g_propagate_error (error, g_error_copy (self->failure));
+  pthread_mutex_unlock (&self->mutex);
+  return ready;
+}
+
+void
+hf_spare_want (HfSpare *self)
+{
+  pthread_mutex_lock (&self->mutex);
+  if (self->state != SPARE_READY)
+    self->state = SPARE_WANTED;
+  pthread_cond_broadcast (&self->changed);
+  pthread_mutex_unlock (&self->mutex);
+}
+
+void
+hf_spare_stop (HfSpare *self)
+{
+  if (self == NULL)
+    return;
+  pthread_mutex_lock (&self->mutex);
+  g_atomic_int_set (&self->stop, TRUE);
+  pthread_cond_broadcast (&self->changed);
+  pthread_mutex_unlock (&self->mutex);
+  unref (self);
+}

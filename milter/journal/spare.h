@@ -1,0 +1,31 @@
+/* spare.h - the helper that keeps one segment written ahead
+ *
+ * A thread of its own, because writing a segment's worth of NULs takes long
+ * and the writer has mail waiting.  It holds its own descriptor on the
+ * directory; when the journal lets go of the file system, the helper is told
+ * to stop and lets go too as soon as its call returns.
+ */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct HfSpare HfSpare;
+
+/* Starts the helper; it makes the first spare at once.  @dir_fd is duplicated.
+ * NULL with @error when a descriptor or a thread can't be had. */
+HfSpare *hf_spare_start (int dir_fd, guint64 size, gboolean write_ahead, GError **error);
+
+/* Waits until a spare is ready and hands it to the caller, who renames it and
+ * then asks for the next.  FALSE with the helper's error when it could not be
+ * made; the next call tries again. */
+gboolean hf_spare_take (HfSpare *self, GError **error);
+
+/* Asks for another spare in the background. */
+void hf_spare_want (HfSpare *self);
+
+/* Tells the helper to end; does not wait for a call that hangs. */
+void hf_spare_stop (HfSpare *self);
+
+G_END_DECLS

@@ -1,0 +1,502 @@
+/* writer.c - the one thread that writes the journal; see writer.h
+ *
+ * Life of a batch: take all small records up to a few MiB, or one large one;
+ * drop what was abandoned meanwhile; make room; write, read back, sync; wake.
+ * After any failure the journal is abandoned and opened anew, at the next
+ * batch or a second later, whatever comes first.
+ */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/journal/group.h"
+#include "milter/journal/writer.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SMALL_RECORD (1024 * 1024)
+#define GROUP_LIMIT (4 * 1024 * 1024)
+#define RETRY_MS 1000
+
+struct HfWriter
+{
+  gint refs; /* the owner's and the thread's */
+  HfJournalParameters parameters;
+  pthread_mutex_t mutex;
+  pthread_cond_t work;
+  pthread_cond_t ended;
+
+  /* under mutex */
+  GQueue small;        /* of HfCommit */
+  GQueue large;
+  gboolean stopping;
+  gboolean has_ended;
+  GError *away;        /* why the journal is not open; NULL when it is */
+  gint64 busy_since_ms; /* 0: idle */
+  gint64 last_ms;
+  gint64 overdue_ms;
+
+  /* the thread's own */
+  HfJournal *journal;
+  guint64 min_seq;
+  gint64 tried_ms;
+  gboolean away_told;
+  HfGroup group;
+  GArray *voids;       /* of HfVoid, waiting to be written */
+};
+
+static void
+unref (HfWriter *self)
+{
+  if (!g_atomic_int_dec_and_test (&self->refs))
+    return;
+  hf_group_clear (&self->group);
+  g_array_unref (self->voids);
+  g_clear_error (&self->away);
+  g_free (self->parameters.spool);
+  g_free (self->parameters.host);
+  g_free (self->parameters.instance);
+  pthread_mutex_destroy (&self->mutex);
+  pthread_cond_destroy (&self->work);
+  pthread_cond_destroy (&self->ended);
+  g_free (self);
+}
+
+/* ---- the journal's coming and going ---- */
+
+static void
+set_away (HfWriter *self, const GError *error)
+{
+  pthread_mutex_lock (&self->mutex);
+  g_clear_error (&self->away);
+  if (error != NULL)
+    self->away = g_error_copy (error);
+  pthread_mutex_unlock (&self->mutex);
+}
+
+/* Lets go of the file system after @error. */
+static void
+lose_journal (HfWriter *self, const GError *error)
+{
+  self->min_seq = self->journal->next_seq;
+  hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment",
+            self->journal->segment != NULL ? self->journal->segment->path : NULL, NULL);
+  hf_journal_abandon (self->journal);
+  self->journal = NULL;
+  set_away (self, error);
+}
+
+static gboolean
+open_journal (HfWriter *self, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+
+  self->tried_ms = hf_sys_monotonic_ms ();
+  self->journal = hf_journal_open (&self->parameters, self->min_seq, &failed);
+  set_away (self, failed);
+  if (self->journal != NULL)
+    {
+      if (self->away_told)
+        hf_event (HF_EVENT_JOURNAL_BACK, NULL, NULL);
+      self->away_told = FALSE;
+      return TRUE;
+    }
+  if (!self->away_told)
+    hf_event (HF_EVENT_JOURNAL_AWAY, failed, NULL);
+  self->away_told = TRUE;
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/* An attempt at each batch would turn a full disk into a busy one. */
+static gboolean
+need_journal (HfWriter *self, GError **error)
+{
+  if (self->journal != NULL)
+    return TRUE;
+  if (self->away_told && hf_sys_monotonic_ms () - self->tried_ms < RETRY_MS)
+    {
+      pthread_mutex_lock (&self->mutex);
+      g_propagate_error (error, g_error_copy (self->away));
+      pthread_mutex_unlock (&self->mutex);
+      return FALSE;
+    }
+  return open_journal (self, error);
+}
+
+/* ---- one group ---- */
+
+static void
+want_void (HfWriter *self, const HfCommit *commit, guint64 segment, const gchar *reason)
+{
+  const HfVoid mark = { commit->facts.id, segment, reason };
+
+  g_array_append_val (self->voids, mark);
+}
+
+/* The group is on stable storage: tell the callbacks, and mark what was
+ * abandoned while it was written. */
+static void
+answer_group (HfWriter *self)
+{
+  const guint64 segment = self->journal->segment->seq;
+
+  for (guint i = 0; i < self->group.commits->len; i++)
+    {
+      HfCommit *commit = g_ptr_array_index (self->group.commits, i);
+
+      if (!hf_commit_decide (commit, NULL))
+        want_void (self, commit, segment, "commit limit passed");
+    }
+}
+
+/* Nothing of the group counts, but its records may lie in the segment. */
+static void
+fail_group (HfWriter *self, guint64 segment, const GError *error)
+{
+  for (guint i = 0; i < self->group.commits->len; i++)
+    {
+      HfCommit *commit = g_ptr_array_index (self->group.commits, i);
+
+      want_void (self, commit, segment, "commit failed");
+      hf_commit_decide (commit, g_error_copy (error));
+    }
+}
+
+static void
+fail_all (GQueue *batch, const GError *error)
+{
+  HfCommit *commit;
+
+  while ((commit = g_queue_pop_head (batch)) != NULL)
+    {
+      hf_commit_decide (commit, g_error_copy (error));
+      hf_commit_unref (commit);
+    }
+}
+
+static guint64
+batch_size (GQueue *batch, guint voids)
+{
+  guint64 size = (guint64) voids * 512;
+
+  for (GList *link = batch->head; link != NULL; link = link->next)
+    size += hf_commit_record_size (link->data);
+  return size;
+}
+
+static gboolean
+add_voids (HfWriter *self, guint count, GError **error)
+{
+  for (guint i = 0; i < count; i++)
+    if (!hf_group_add_void (&self->group, self->journal, &g_array_index (self->voids, HfVoid, i), error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Takes the batch apart into the group; what can't be had from its stage fails
+ * by itself.  FALSE: the segment failed. */
+static gboolean
+add_batch (HfWriter *self, GQueue *batch, GError **error)
+{
+  HfCommit *commit;
+
+  while ((commit = g_queue_pop_head (batch)) != NULL)
+    {
+      g_autoptr (GError) failed = NULL;
+      g_autoptr (HfCommit) owned = commit;
+
+      switch (hf_group_add (&self->group, self->journal, commit, &failed))
+        {
+        case HF_GROUP_ADDED:
+          break;
+        case HF_GROUP_LEFT_OUT:
+          hf_commit_decide (commit, g_steal_pointer (&failed));
+          break;
+        case HF_GROUP_BROKEN:
+          want_void (self, commit, self->journal->segment->seq, "commit failed");
+          hf_commit_decide (commit, g_error_copy (failed));
+          g_propagate_error (error, g_steal_pointer (&failed));
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static void
+write_batch (HfWriter *self, GQueue *batch)
+{
+  g_autoptr (GError) error = NULL;
+  const guint voids = MIN (self->voids->len, 1000);
+  guint64 segment;
+
+  if (!need_journal (self, &error))
+    {
+      fail_all (batch, error);
+      return;
+    }
+  if (!hf_journal_make_room (self->journal, batch_size (batch, voids), &error))
+    {
+      lose_journal (self, error);
+      fail_all (batch, error);
+      return;
+    }
+  segment = self->journal->segment->seq;
+  hf_group_begin (&self->group, self->journal);
+  if (add_voids (self, voids, &error) && add_batch (self, batch, &error)
+      && (self->group.commits->len + voids == 0 || hf_group_commit (&self->group, self->journal, &error)))
+    {
+      g_array_remove_range (self->voids, 0, voids);
+      answer_group (self);
+      return;
+    }
+  lose_journal (self, error);
+  fail_group (self, segment, error);
+  fail_all (batch, error);
+}
+
+/* ---- the thread ---- */
+
+static gboolean
+has_work (const HfWriter *self)
+{
+  return self->small.length > 0 || self->large.length > 0 || (self->voids->len > 0 && self->journal != NULL);
+}
+
+/* Waits for work, a stop, or the time to look for a lost journal again. */
+static void
+wait_for_work (HfWriter *self)
+{
+  while (!self->stopping && !has_work (self))
+    {
+      struct timespec until;
+
+      if (self->journal != NULL)
+        {
+          pthread_cond_wait (&self->work, &self->mutex);
+          continue;
+        }
+      clock_gettime (CLOCK_MONOTONIC, &until);
+      until.tv_sec += RETRY_MS / 1000;
+      if (pthread_cond_timedwait (&self->work, &self->mutex, &until) == ETIMEDOUT)
+        return;
+    }
+}
+
+static gboolean
+take_if_wanted (GQueue *from, GQueue *batch)
+{
+  HfCommit *commit = g_queue_pop_head (from);
+
+  if (hf_commit_state (commit) != HF_COMMIT_ABANDONED)
+    {
+      g_queue_push_tail (batch, commit);
+      return TRUE;
+    }
+  hf_commit_unref (commit); /* nothing was written: there is nothing to mark */
+  return FALSE;
+}
+
+/* All small records up to the limit; a large one by itself when none is small,
+ * or when @large_next says that it is its turn. */
+static void
+take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
+{
+  guint64 size = 0;
+
+  if (self->large.length > 0 && (*large_next || self->small.length == 0))
+    {
+      *large_next = FALSE;
+      take_if_wanted (&self->large, batch);
+      return;
+    }
+  *large_next = self->large.length > 0;
+  while (self->small.length > 0 && size < GROUP_LIMIT)
+    {
+      HfCommit *commit = self->small.head->data;
+
+      size += hf_commit_record_size (commit);
+      take_if_wanted (&self->small, batch);
+    }
+}
+
+/* One turn of the thread, with the mutex held.  FALSE: stopped and empty. */
+static gboolean
+turn (HfWriter *self, gboolean *large_next)
+{
+  GQueue batch = G_QUEUE_INIT;
+  gboolean retry;
+
+  wait_for_work (self);
+  take_batch (self, &batch, large_next);
+  if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
+      && (self->voids->len == 0 || self->journal == NULL))
+    return FALSE;
+  retry = self->journal == NULL && batch.length == 0;
+  self->busy_since_ms = hf_sys_monotonic_ms ();
+  pthread_mutex_unlock (&self->mutex);
+  if (retry)
+    open_journal (self, NULL);
+  else if (batch.length > 0 || self->voids->len > 0)
+    write_batch (self, &batch);
+  pthread_mutex_lock (&self->mutex);
+  self->last_ms = hf_sys_monotonic_ms () - self->busy_since_ms;
+  self->busy_since_ms = 0;
+  return TRUE;
+}
+
+static void
+end (HfWriter *self)
+{
+  if (self->voids->len > 0)
+    {
+      g_autofree gchar *count = g_strdup_printf ("%u", self->voids->len);
+
+      hf_event (HF_EVENT_VOID_UNMARKED, NULL, "count", count, "id", g_array_index (self->voids, HfVoid, 0).id.text,
+                NULL);
+    }
+  if (self->journal != NULL)
+    hf_journal_close (self->journal);
+  self->journal = NULL;
+}
+
+static gpointer
+run (gpointer data)
+{
+  HfWriter *self = data;
+  gboolean large_next = FALSE;
+
+  pthread_mutex_lock (&self->mutex);
+  while (turn (self, &large_next))
+    ;
+  pthread_mutex_unlock (&self->mutex);
+  end (self);
+  pthread_mutex_lock (&self->mutex);
+  self->has_ended = TRUE;
+  pthread_cond_broadcast (&self->ended);
+  pthread_mutex_unlock (&self->mutex);
+  unref (self);
+  return NULL;
+}
+
+/* ---- the interface ---- */
+
+static HfWriter *
+new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
+{
+  HfWriter *self = g_new0 (HfWriter, 1);
+  pthread_condattr_t attr;
+
+  self->refs = 1;
+  self->parameters = *parameters;
+  self->parameters.spool = g_strdup (parameters->spool);
+  self->parameters.host = g_strdup (parameters->host);
+  self->parameters.instance = g_strdup (parameters->instance);
+  self->overdue_ms = overdue_ms;
+  self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
+  hf_group_init (&self->group);
+  pthread_mutex_init (&self->mutex, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&self->work, &attr);
+  pthread_cond_init (&self->ended, &attr);
+  pthread_condattr_destroy (&attr);
+  return self;
+}
+
+HfWriter *
+hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GError **error)
+{
+  HfWriter *self = new_writer (parameters, overdue_ms);
+  pthread_t thread;
+  gint failed;
+
+  self->journal = hf_journal_open (&self->parameters, 1, error);
+  if (self->journal == NULL)
+    {
+      unref (self);
+      return NULL;
+    }
+  g_atomic_int_inc (&self->refs);
+  failed = pthread_create (&thread, NULL, run, self);
+  if (failed == 0)
+    {
+      pthread_detach (thread);
+      return self;
+    }
+  hf_error_set_errno (error, failed, "writer-start", "cannot start the writer's thread");
+  hf_journal_close (self->journal);
+  unref (self);
+  unref (self);
+  return NULL;
+}
+
+static gint64
+age_ms (const HfWriter *self)
+{
+  return self->busy_since_ms != 0 ? hf_sys_monotonic_ms () - self->busy_since_ms : 0;
+}
+
+gboolean
+hf_writer_check (HfWriter *self, GError **error)
+{
+  gboolean ok = TRUE;
+
+  pthread_mutex_lock (&self->mutex);
+  if (age_ms (self) > self->overdue_ms)
+    ok = hf_error_set (error, HF_ERROR_LATE, "journal-latency", "journal has not answered for %" G_GINT64_FORMAT " s",
+                       age_ms (self) / 1000);
+  else if (self->away != NULL)
+    ok = hf_error_set (error, HF_ERROR_BUSY, "journal-away", "%s", self->away->message);
+  pthread_mutex_unlock (&self->mutex);
+  return ok;
+}
+
+void
+hf_writer_set_overdue (HfWriter *self, gint64 overdue_ms)
+{
+  pthread_mutex_lock (&self->mutex);
+  self->overdue_ms = overdue_ms;
+  pthread_mutex_unlock (&self->mutex);
+}
+
+void
+hf_writer_submit (HfWriter *self, HfCommit *commit)
+{
+  hf_commit_ref (commit);
+  pthread_mutex_lock (&self->mutex);
+  g_queue_push_tail (hf_commit_record_size (commit) > SMALL_RECORD ? &self->large : &self->small, commit);
+  pthread_cond_signal (&self->work);
+  pthread_mutex_unlock (&self->mutex);
+}
+
+gint64
+hf_writer_latency_ms (HfWriter *self)
+{
+  gint64 latency_ms;
+
+  pthread_mutex_lock (&self->mutex);
+  latency_ms = MAX (self->last_ms, age_ms (self));
+  pthread_mutex_unlock (&self->mutex);
+  return latency_ms;
+}
+
+gboolean
+hf_writer_stop (HfWriter *self, gint64 wait_ms)
+{
+  const gint64 until_ms = hf_sys_monotonic_ms () + wait_ms;
+  const struct timespec until = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
+  gboolean ended;
+
+  pthread_mutex_lock (&self->mutex);
+  self->stopping = TRUE;
+  pthread_cond_broadcast (&self->work);
+  while (!self->has_ended && hf_sys_monotonic_ms () < until_ms)
+    pthread_cond_timedwait (&self->ended, &self->mutex, &until);
+  ended = self->has_ended;
+  pthread_mutex_unlock (&self->mutex);
+  unref (self);
+  return ended;
+}

@@ -1,0 +1,49 @@
+/* writer.h - the one thread that writes the journal
+ *
+ * Callbacks hand in commits and wait; a thread stuck in fsync can neither
+ * send progress nor answer, so no callback ever does a commit's file work.
+ * The writer takes all that waits, writes it as one group, and wakes all.
+ */
+#pragma once
+
+#include "milter/journal/commit.h"
+#include "milter/journal/journal.h"
+
+G_BEGIN_DECLS
+
+typedef struct HfWriter HfWriter;
+
+/**
+ * hf_writer_start:
+ * @parameters: copied, strings included
+ * @overdue_ms: a write or sync that takes longer makes hf_writer_check() refuse
+ *
+ * Opens the journal and starts the thread.  NULL with the error of
+ * hf_journal_open(): a filter that can't write has no reason to start.
+ */
+HfWriter *hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GError **error);
+
+/* May new mail be taken?  FALSE with HF_ERROR_BUSY while the journal is away,
+ * HF_ERROR_LATE while a write is overdue.  Touches no disk.  Threads: any. */
+gboolean hf_writer_check (HfWriter *self, GError **error);
+void hf_writer_set_overdue (HfWriter *self, gint64 overdue_ms);
+
+/* Queues @commit; the writer takes its own reference.  Never blocks on a disk.
+ * Threads: any. */
+void hf_writer_submit (HfWriter *self, HfCommit *commit);
+
+/* Milliseconds: the last group's sync, or the age of the one in progress where
+ * that is greater. */
+gint64 hf_writer_latency_ms (HfWriter *self);
+
+/**
+ * hf_writer_stop:
+ * @wait_ms: at most
+ *
+ * Lets the writer finish what is queued, write its void marks and close the
+ * journal in order.  TRUE: done, and @self is freed.  FALSE: the writer did not
+ * return in time; @self is left to it and must not be used any more.
+ */
+gboolean hf_writer_stop (HfWriter *self, gint64 wait_ms);
+
+G_END_DECLS
