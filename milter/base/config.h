@@ -6,16 +6,13 @@
  */
 #pragma once
 
+#include "milter/base/values.h"
+
 #include <glib.h>
 
 G_BEGIN_DECLS
 
-/* A size in octets, or a share of the file system when @percent is not 0. */
-typedef struct
-{
-  guint64 bytes;
-  guint percent;
-} HfShare;
+#define HF_CONFIG_DEFAULT_PATH HF_SYSCONFDIR "/holdfast/milter.conf"
 
 /* C types of the kinds of row in parameters.h */
 #define HF_CTYPE_STRING gchar *
@@ -34,21 +31,24 @@ typedef struct
   HF_CTYPE_##kind section##_##key;
 #include "milter/base/parameters.h"
 #undef HF_PARAMETER
-  gchar *path;         /* the file all this was read from */
+  gchar *path;         /* the file all this was read from; NULL for defaults alone */
   guint *lines;        /* by row: the line the key stands in, 0 when defaulted */
 } HfConfig;
 
 /**
  * hf_config_load:
  * @path: (nullable): the file; NULL for the default, $sysconfdir/holdfast/milter.conf
- * @error: set on FALSE; the message begins "FILE:LINE: " or "FILE: "
+ * @error: set on NULL; the message begins "FILE:LINE: " or "FILE: "
  *
  * Reads, parses and checks the file against the rows; looks at nothing else
  * on the machine.  Unknown sections and keys, doubled keys, values of a wrong
- * form or out of bounds are errors.  TRUE: every field is set.
+ * form or out of bounds are errors.  A string, path or choice left empty has
+ * its default.  Not NULL: every field is set.
  * Errors: HF_ERROR_CONFIG, HF_ERROR_NOT_FOUND, HF_ERROR_DENIED, HF_ERROR_IO.
  */
 HfConfig *hf_config_load (const gchar *path, GError **error);
+
+/* Every field at its default, as from an empty file. */
 HfConfig *hf_config_new_default (void);
 void hf_config_free (HfConfig *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfConfig, hf_config_free)
@@ -64,13 +64,10 @@ gboolean hf_config_error (const HfConfig *self, const gchar *section, const gcha
                           GError **error, const gchar *format, ...) G_GNUC_PRINTF (5, 6);
 
 /* Compares two configurations: calls @changed for each row that differs, with
- * "section.key" and whether a reload takes it (else it needs a restart). */
+ * "section.key" and whether a reload takes it (else it needs a restart).  Both
+ * are borrowed, and so is the name. */
 typedef void (*HfConfigChanged) (const gchar *name, gboolean reloadable, gpointer data);
 void hf_config_compare (const HfConfig *before, const HfConfig *after, HfConfigChanged changed,
                         gpointer data);
-
-/* Parsing of single values, for the command line.  FALSE with HF_ERROR_CONFIG. */
-gboolean hf_parse_size (const gchar *text, guint64 *out_bytes, GError **error);
-gboolean hf_parse_time_ms (const gchar *text, gint64 *out_ms, GError **error);
 
 G_END_DECLS

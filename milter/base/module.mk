@@ -2,8 +2,12 @@
 noinst_LIBRARIES += milter/base/libbase.a
 milter_base_libbase_a_SOURCES = \
 	milter/base/config.c milter/base/config.h milter/base/parameters.h \
+	milter/base/config-rows.c milter/base/config-rows.h \
+	milter/base/config-scan.c milter/base/config-scan.h \
 	milter/base/error.c milter/base/error.h \
 	milter/base/event.c milter/base/event.h milter/base/events.h \
 	milter/base/id.c milter/base/id.h \
-	milter/base/sys.c milter/base/sys.h
+	milter/base/socket-spec.c milter/base/socket-spec.h \
+	milter/base/sys.c milter/base/sys.h \
+	milter/base/values.c milter/base/values.h
 BASE_LIBS = milter/base/libbase.a $(SYSTEMD_LIBS) $(GLIB_LIBS)
