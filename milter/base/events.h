@@ -38,6 +38,10 @@ HF_EVENT (STAGE_NAMED, 111, NOTICE, "stage uses named files",
           "The spool's file system or /proc can't do with unnamed files, so stages have names in stage/. "
           "What a crash leaves there was never answered; it is removed at the next start.")
 
+HF_EVENT (LISTENER_ENDED, 112, ERROR, "libmilter stopped listening",
+          "libmilter gave its socket up, after errors that it told syslog. The filter stops; its service "
+          "manager should start it again.")
+
 /* a message */
 HF_EVENT (MESSAGE_NOT_STORED, 201, ERROR, "message not stored",
           "The sender got a 4xx and keeps the message; it will retry. The fields name the step that "
@@ -51,8 +55,7 @@ HF_EVENT (VOID_UNMARKED, 204, WARNING, "void mark not written",
           "The copy of a tempfailed message could not be marked void because the journal failed. It stays "
           "provisional; the MTA's log says that it was not accepted.")
 HF_EVENT (MAIL_REFUSED, 205, WARNING, "mail turned away at MAIL",
-          "The reason is in the text. The sender keeps the message and will retry. Repeats within a "
-          "minute are counted, not logged one by one.")
+          "The reason is in the text. The sender keeps the message and will retry.")
 
 /* the journal */
 HF_EVENT (SEGMENT_OPENED, 301, INFO, "segment opened",

@@ -1,0 +1,64 @@
+/* answer.c - what the SMTP client is told, and only here; see answer.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/filter/answer.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void
+choose_code (const GError *error, HfAnswer *answer)
+{
+  answer->code = "451";
+  answer->enhanced = "4.3.0";
+  if (g_error_matches (error, HF_ERROR, HF_ERROR_FULL))
+    {
+      answer->code = "452";
+      answer->enhanced = "4.3.1";
+    }
+  else if (g_error_matches (error, HF_ERROR, HF_ERROR_BUSY))
+    {
+      answer->code = "421";
+      answer->enhanced = "4.3.2";
+    }
+}
+
+/* The cause in words that tell a stranger nothing of this host's paths. */
+static gchar *
+cause_text (const GError *error)
+{
+  const gint number = hf_error_errno (error);
+
+  if (number == ENOSPC)
+    return g_strdup ("no space left on spool");
+  if (number != 0)
+    return g_strdup_printf ("%s: %s", hf_error_step (error), g_strerror (number));
+  switch (error->domain == HF_ERROR ? (gint) error->code : -1)
+    {
+    case HF_ERROR_FULL:
+      return g_strdup ("no room on spool");
+    case HF_ERROR_LATE:
+      return g_strdup ("journal did not answer in time");
+    case HF_ERROR_CORRUPT:
+      return g_strdup_printf ("%s: copy did not verify", hf_error_step (error));
+    case HF_ERROR_BUSY:
+      return g_strdup (strcmp (hf_error_step (error), "draining") == 0 ? "service is stopping" : "service is not ready");
+    default:
+      return g_strdup (hf_error_step (error));
+    }
+}
+
+void
+hf_answer_make (const gchar *what, const GError *error, HfEventCode event, const HfId *id, HfAnswer *out_answer)
+{
+  g_autofree gchar *cause = cause_text (error);
+
+  choose_code (error, out_answer);
+  g_snprintf (out_answer->text, sizeof out_answer->text, "%s: %s %s %s", what, cause, hf_event_code_text (event),
+              id->text);
+  /* libmilter refuses a reply with a line end; translations may bring 8-bit octets */
+  for (gchar *p = out_answer->text; *p != '\0'; p++)
+    if (*p < ' ' || *p > '~')
+      *p = '?';
+}

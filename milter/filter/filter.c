@@ -1,0 +1,148 @@
+/* filter.c - what all connections of the filter share; see filter.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/filter/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* MAIL is turned away when the writer has been at one thing for this long, or
+ * for half of what a client would wait, where that is less. */
+#define OVERDUE_MS 10000
+/* The least a stop leaves the writer to finish in, even when the wait for
+ * transactions used the limit up. */
+#define LEAST_CLOSE_MS 500
+
+static gint64
+overdue_ms (const HfConfig *config)
+{
+  return MIN (OVERDUE_MS, config->milter_commit_limit / 2);
+}
+
+/* ---- the spool ---- */
+
+static gboolean
+check_owner (const HfConfig *config, const gchar *path, const struct stat *st, GError **error)
+{
+  if (!S_ISDIR (st->st_mode))
+    return hf_config_error (config, "spool", "directory", error, "'%s' is not a directory", path);
+  if (st->st_uid != geteuid ())
+    return hf_config_error (config, "spool", "directory", error,
+                            "'%s' belongs to uid %lu, but the filter runs as uid %lu", path,
+                            (unsigned long) st->st_uid, (unsigned long) geteuid ());
+  if ((st->st_mode & S_IWOTH) != 0)
+    return hf_config_error (config, "spool", "directory", error,
+                            "'%s' has mode %04o: every user could change or remove mail", path,
+                            (unsigned) (st->st_mode & 07777));
+  return TRUE;
+}
+
+static gboolean
+check_directory (const HfConfig *config, const gchar *path, GError **error)
+{
+  struct stat st;
+
+  if (hf_sys.stat (path, &st) < 0)
+    return hf_config_error (config, "spool", "directory", error, "cannot look at '%s': %s", path, g_strerror (errno));
+  return check_owner (config, path, &st, error);
+}
+
+static gboolean
+make_directory (const HfConfig *config, const gchar *name, GError **error)
+{
+  g_autofree gchar *path = g_build_filename (config->spool_directory, name, NULL);
+
+  if (hf_sys.mkdirat (AT_FDCWD, path, 0700) == 0)
+    hf_event (HF_EVENT_SPOOL_CREATED, NULL, "directory", path, NULL);
+  else if (errno != EEXIST)
+    return hf_config_error (config, "spool", "directory", error, "cannot make '%s': %s", path, g_strerror (errno));
+  return check_directory (config, path, error);
+}
+
+gboolean
+hf_filter_check (const HfConfig *config, GError **error)
+{
+  struct stat st;
+
+  if (hf_sys.stat (config->spool_directory, &st) < 0)
+    return hf_config_error (config, "spool", "directory", error, "cannot look at '%s': %s", config->spool_directory,
+                            g_strerror (errno));
+  if (!S_ISDIR (st.st_mode))
+    return hf_config_error (config, "spool", "directory", error, "'%s' is not a directory", config->spool_directory);
+  return TRUE;
+}
+
+static gboolean
+prepare_spool (const HfConfig *config, GError **error)
+{
+  return check_directory (config, config->spool_directory, error)
+         && make_directory (config, HF_STAGE_DIRECTORY, error) && make_directory (config, HF_JOURNAL_DIRECTORY, error);
+}
+
+static gboolean
+open_writer (HfFilter *self, const HfConfig *config, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+  gchar host[256] = "localhost";
+  const HfJournalParameters parameters = {
+    .spool = config->spool_directory,
+    .host = host,
+    .segment_size = config->journal_segment_size,
+    .write_ahead = config->journal_write_ahead,
+  };
+
+  gethostname (host, sizeof host - 1);
+  self->writer = hf_writer_start (&parameters, overdue_ms (config), &failed);
+  if (self->writer != NULL)
+    return TRUE;
+  return hf_config_error (config, "spool", "directory", error, "%s", failed->message);
+}
+
+gboolean
+hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
+{
+  memset (self, 0, sizeof *self);
+  self->commit_limit_ms = (gint) config->milter_commit_limit;
+  if (!prepare_spool (config, error) || !hf_stage_area_open (&self->area, config->spool_directory, error)
+      || !open_writer (self, config, error))
+    return FALSE;
+  self->pressure
+      = hf_pressure_start (config->spool_directory, config->pressure_space_stop, config->pressure_inodes_stop, error);
+  return self->pressure != NULL;
+}
+
+void
+hf_filter_apply (HfFilter *self, const HfConfig *config)
+{
+  g_atomic_int_set (&self->commit_limit_ms, (gint) config->milter_commit_limit);
+  hf_writer_set_overdue (self->writer, overdue_ms (config));
+  hf_pressure_set_marks (self->pressure, config->pressure_space_stop, config->pressure_inodes_stop);
+}
+
+gboolean
+hf_filter_admit (HfFilter *self, GError **error)
+{
+  if (g_atomic_int_get (&self->draining))
+    return hf_error_set (error, HF_ERROR_BUSY, "draining", "the filter is stopping");
+  return hf_pressure_check (self->pressure, error) && hf_writer_check (self->writer, error);
+}
+
+gboolean
+hf_filter_drain (HfFilter *self, gint64 limit_ms)
+{
+  const gint64 until_ms = hf_sys_monotonic_ms () + limit_ms;
+  gboolean finished;
+
+  g_atomic_int_set (&self->draining, TRUE);
+  while (g_atomic_int_get (&self->open) > 0 && hf_sys_monotonic_ms () < until_ms)
+    g_usleep (5000);
+  finished = g_atomic_int_get (&self->open) == 0;
+  hf_pressure_stop (self->pressure);
+  self->pressure = NULL;
+  return hf_writer_stop (self->writer, MAX (until_ms - hf_sys_monotonic_ms (), LEAST_CLOSE_MS)) && finished;
+}

@@ -1,0 +1,53 @@
+/* privilege.c - who the filter is, and what it must not leave behind; see privilege.h */
+#include <config.h>
+
+#include "milter/filter/privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+gboolean
+hf_privilege_drop (const HfConfig *config, GError **error)
+{
+  const gchar *name = config->milter_user;
+  const struct passwd *user;
+
+  if (name == NULL || *name == '\0')
+    return TRUE;
+  user = getpwnam (name);
+  if (user == NULL)
+    return hf_config_error (config, "milter", "user", error, "there is no user '%s'", name);
+  if (geteuid () != 0)
+    {
+      if (geteuid () == user->pw_uid)
+        return TRUE;
+      return hf_config_error (config, "milter", "user", error, "only root can become '%s'", name);
+    }
+  if (initgroups (name, user->pw_gid) < 0 || setgid (user->pw_gid) < 0 || setuid (user->pw_uid) < 0)
+    return hf_config_error (config, "milter", "user", error, "cannot become '%s': %s", name, g_strerror (errno));
+  if (user->pw_uid != 0 && setuid (0) == 0)
+    return hf_config_error (config, "milter", "user", error, "root can still be had after becoming '%s'", name);
+  return TRUE;
+}
+
+void
+hf_privilege_limit (void)
+{
+  const struct rlimit none = { 0, 0 };
+  struct rlimit files;
+
+  /* Where cores go to a program, only "not dumpable" keeps them from it. */
+  prctl (PR_SET_DUMPABLE, 0);
+  setrlimit (RLIMIT_CORE, &none);
+  umask (0077);
+  if (getrlimit (RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max)
+    {
+      files.rlim_cur = files.rlim_max;
+      setrlimit (RLIMIT_NOFILE, &files);
+    }
+}

@@ -1,0 +1,16 @@
+/* privilege.h - who the filter is, and what it must not leave behind */
+#pragma once
+
+#include "milter/base/config.h"
+
+G_BEGIN_DECLS
+
+/* Becomes milter.user, with its groups, where the process is root and a user is
+ * named.  FALSE with HF_ERROR_CONFIG and the configuration's line. */
+gboolean hf_privilege_drop (const HfConfig *config, GError **error);
+
+/* No core dumps: they would hold mail.  New files are for their owner alone.
+ * As many descriptors as the hard limit allows. */
+void hf_privilege_limit (void);
+
+G_END_DECLS

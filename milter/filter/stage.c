@@ -1,0 +1,287 @@
+/* stage.c - the temp stream of one message, from MAIL to the end of the message; see stage.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/filter/stage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const gchar suffix[] = ".stage";
+
+/* ---- the file ---- */
+
+static int
+open_unnamed (const HfStageArea *area)
+{
+  return hf_sys.open (area->path, O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+}
+
+static int
+reopen_unnamed (int fd)
+{
+  gchar path[64];
+
+  g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  return hf_sys.open (path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+static gboolean
+open_stream (HfStage *self, GError **error)
+{
+  HfId id;
+
+  if (!self->area->named)
+    self->fd = open_unnamed (self->area);
+  else
+    {
+      hf_id_new (&id);
+      self->name = g_strdup_printf ("%s/%s%s", self->area->path, id.text, suffix);
+      self->fd = hf_sys.open (self->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+      if (self->fd < 0)
+        {
+          const gint failed = errno;
+
+          g_clear_pointer (&self->name, g_free);
+          errno = failed;
+        }
+    }
+  if (self->fd < 0)
+    return hf_error_set_errno (error, errno, "stage-open", "cannot open a stage in '%s'", self->area->path);
+  return TRUE;
+}
+
+static int
+reopen_stream (HfStage *self)
+{
+  int fd = self->name == NULL ? reopen_unnamed (self->fd)
+                              : hf_sys.open (self->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+
+  return fd;
+}
+
+static void
+remove_name (HfStage *self)
+{
+  if (self->name == NULL)
+    return;
+  hf_sys.unlinkat (AT_FDCWD, self->name, 0);
+  g_clear_pointer (&self->name, g_free);
+}
+
+/* ---- the area ---- */
+
+/* Errors that say "not here", in contrast to "not now". */
+static gboolean
+unnamed_is_unknown (gint number)
+{
+  return number == EOPNOTSUPP || number == EISDIR || number == EINVAL;
+}
+
+static gboolean
+probe (HfStageArea *self, GError **error)
+{
+  static const gchar text[] = "holdfast";
+  gchar back[sizeof text] = "";
+  int fd = open_unnamed (self);
+  int again;
+  gint failed = 0;
+
+  if (fd < 0 && unnamed_is_unknown (errno))
+    {
+      self->named = TRUE;
+      return TRUE;
+    }
+  if (fd < 0)
+    return hf_error_set_errno (error, errno, "stage-probe", "cannot open a stage in '%s'", self->path);
+  again = reopen_unnamed (fd);
+  if (again < 0)
+    self->named = TRUE;
+  else if (hf_sys_write_all (fd, text, sizeof text) < 0 || hf_sys_pread_all (again, back, sizeof back, 0) < 0)
+    failed = errno;
+  else
+    self->named = memcmp (text, back, sizeof text) != 0;
+  hf_sys_close (&again);
+  hf_sys_close (&fd);
+  if (failed != 0)
+    return hf_error_set_errno (error, failed, "stage-probe", "cannot use a stage in '%s'", self->path);
+  return TRUE;
+}
+
+static gboolean
+remove_leftovers (HfStageArea *self, GError **error)
+{
+  DIR *dir = opendir (self->path);
+  struct dirent *entry;
+
+  if (dir == NULL)
+    return hf_error_set_errno (error, errno, "stage-probe", "cannot read stage directory '%s'", self->path);
+  while ((entry = readdir (dir)) != NULL)
+    if (g_str_has_suffix (entry->d_name, suffix))
+      hf_sys.unlinkat (dirfd (dir), entry->d_name, 0);
+  closedir (dir);
+  return TRUE;
+}
+
+gboolean
+hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
+{
+  self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
+  self->named = FALSE;
+  if (!remove_leftovers (self, error) || !probe (self, error))
+    {
+      hf_stage_area_clear (self);
+      return FALSE;
+    }
+  if (self->named)
+    hf_event (HF_EVENT_STAGE_NAMED, NULL, "directory", self->path, NULL);
+  return TRUE;
+}
+
+void
+hf_stage_area_clear (HfStageArea *self)
+{
+  g_clear_pointer (&self->path, g_free);
+}
+
+/* ---- one message ---- */
+
+void
+hf_stage_init (HfStage *self, const HfStageArea *area)
+{
+  memset (self, 0, sizeof *self);
+  self->area = area;
+  self->fd = -1;
+}
+
+void
+hf_stage_clear (HfStage *self)
+{
+  hf_stage_drop (self);
+  hf_hash_clear (&self->lines);
+  hf_hash_clear (&self->message);
+  g_clear_pointer (&self->buffer, g_free);
+}
+
+void
+hf_stage_drop (HfStage *self)
+{
+  hf_sys_close (&self->fd);
+  remove_name (self);
+  self->fill = 0;
+}
+
+gboolean
+hf_stage_begin (HfStage *self, GError **error)
+{
+  hf_stage_drop (self);
+  if (self->buffer == NULL)
+    self->buffer = g_malloc (HF_STAGE_BUFFER);
+  self->written = 0;
+  self->lines_size = 0;
+  hf_wire_init (&self->wire);
+  if (!hf_hash_begin (&self->lines) || !hf_hash_begin (&self->message))
+    return hf_error_set (error, HF_ERROR_IO, "stage-digest", "no memory for a digest");
+  return TRUE;
+}
+
+static gboolean
+write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
+{
+  if (self->fd < 0 && !open_stream (self, error))
+    return FALSE;
+  if (hf_sys_write_all (self->fd, data, size) < 0)
+    return hf_error_set_errno (error, errno, "stage-write", "cannot write a stage in '%s'", self->area->path);
+  self->written += size;
+  return TRUE;
+}
+
+static gboolean
+flush (HfStage *self, GError **error)
+{
+  const gsize size = self->fill;
+
+  self->fill = 0;
+  return write_out (self, self->buffer, size, error);
+}
+
+/* An HfOctetSink: through the buffer, or past it where a piece is as large. */
+static gboolean
+put (gconstpointer data, gsize size, gpointer user_data, GError **error)
+{
+  HfStage *self = user_data;
+
+  if (size > HF_STAGE_BUFFER - self->fill && self->fill > 0 && !flush (self, error))
+    return FALSE;
+  if (size >= HF_STAGE_BUFFER)
+    return write_out (self, data, size, error);
+  memcpy (self->buffer + self->fill, data, size);
+  self->fill += size;
+  return TRUE;
+}
+
+gboolean
+hf_stage_add_lines (HfStage *self, const gchar *text, gsize size, GError **error)
+{
+  if (!hf_hash_add (&self->lines, text, size))
+    return hf_error_set (error, HF_ERROR_IO, "stage-digest", "no memory for a digest");
+  self->lines_size += size;
+  return put (text, size, self, error);
+}
+
+gboolean
+hf_stage_add_message (HfStage *self, gconstpointer data, gsize size, GError **error)
+{
+  if (!hf_hash_add (&self->message, data, size))
+    return hf_error_set (error, HF_ERROR_IO, "stage-digest", "no memory for a digest");
+  return hf_wire_stuff (&self->wire, data, size, put, self, error);
+}
+
+static gboolean
+reopen (HfStage *self, HfCommit *commit, GError **error)
+{
+  struct stat st;
+
+  commit->fd = reopen_stream (self);
+  if (commit->fd < 0)
+    return hf_error_set_errno (error, errno, "stage-reopen", "cannot reopen a stage in '%s'", self->area->path);
+  if (hf_sys.fstat (commit->fd, &st) < 0)
+    return hf_error_set_errno (error, errno, "stage-reopen", "cannot look at a reopened stage in '%s'",
+                               self->area->path);
+  if ((guint64) st.st_size != self->written)
+    return hf_error_set (error, HF_ERROR_CORRUPT, "stage-reopen",
+                         "reopened stage has %" G_GINT64_FORMAT " octets, written were %" G_GUINT64_FORMAT,
+                         (gint64) st.st_size, self->written);
+  return TRUE;
+}
+
+gboolean
+hf_stage_finish (HfStage *self, HfCommit *commit, GError **error)
+{
+  HfFacts *facts = &commit->facts;
+  gboolean ok;
+
+  facts->bytes = self->wire.bytes;
+  facts->wire = self->wire.wire;
+  facts->bare = self->wire.bare || self->wire.last == '\r';
+  if (!hf_wire_ends_line (&self->wire))
+    {
+      /* The format needs an end of line before its dot; bytes= tells that it is
+       * not the message's. */
+      if (!put ("\r\n", 2, self, error))
+        return FALSE;
+      facts->wire += 2;
+    }
+  commit->lines_size = self->lines_size;
+  if (!hf_hash_end (&self->lines, NULL, &commit->lines)
+      || !hf_hash_end (&self->message, &commit->salt, &commit->message))
+    return hf_error_set (error, HF_ERROR_IO, "stage-digest", "cannot make a digest");
+  ok = flush (self, error) && reopen (self, commit, error);
+  hf_stage_drop (self);
+  return ok;
+}

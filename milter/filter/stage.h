@@ -1,0 +1,77 @@
+/* stage.h - the temp stream of one message, from MAIL to the end of the message
+ *
+ * Holds the envelope lines and then the message in its wire form, so that the
+ * writer can copy both into a record as they are, and counts and digests on
+ * the way in what must come out again.
+ *
+ * The stream is an unnamed file in SPOOL/stage: a crash leaves nothing, and
+ * nothing had been promised.  Where the file system or /proc can't do that,
+ * it has a name until it is reopened.
+ */
+#pragma once
+
+#include "milter/journal/commit.h"
+
+G_BEGIN_DECLS
+
+#define HF_STAGE_DIRECTORY "stage"
+#define HF_STAGE_BUFFER (16 * 1024) /* octets: all the memory a message takes, whatever its size */
+
+/* Where stages are made; shared by all, set at the start, then only read. */
+typedef struct
+{
+  gchar *path;    /* SPOOL/stage */
+  gboolean named; /* unnamed files can't be had */
+} HfStageArea;
+
+/**
+ * hf_stage_area_open:
+ * @spool: the spool's directory
+ *
+ * Finds out by trying whether unnamed files can be made and reopened; removes
+ * named stages that a crash left: they were never answered.
+ */
+gboolean hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error);
+void hf_stage_area_clear (HfStageArea *self);
+
+typedef struct
+{
+  const HfStageArea *area;
+  guint8 *buffer;  /* HF_STAGE_BUFFER octets, allocated at the first message */
+  gsize fill;
+  int fd;          /* the writing side; -1 until the buffer overflows */
+  gchar *name;     /* of a named stage, else NULL */
+  guint64 written; /* octets in the file */
+  guint64 lines_size;
+  HfHash lines;
+  HfHash message;
+  HfWire wire;
+} HfStage;
+
+void hf_stage_init (HfStage *self, const HfStageArea *area);
+void hf_stage_clear (HfStage *self);
+
+/* Starts a new message; an old one is dropped. */
+gboolean hf_stage_begin (HfStage *self, GError **error);
+
+/* Envelope lines, CRLF included, before any message octet. */
+gboolean hf_stage_add_lines (HfStage *self, const gchar *text, gsize size, GError **error);
+
+/* Message octets as received. */
+gboolean hf_stage_add_message (HfStage *self, gconstpointer data, gsize size, GError **error);
+
+/**
+ * hf_stage_finish:
+ * @commit: gets the reopened stream, the sizes and the digests
+ *
+ * Flushes, reopens the stream for reading, closes the writing side, and checks
+ * that the reopened stream is as long as what was written.  This is the step
+ * that KB Q157684 is about: what can't be reopened is an error here, and never
+ * a message without a copy.
+ */
+gboolean hf_stage_finish (HfStage *self, HfCommit *commit, GError **error);
+
+/* Lets go of the stream.  Nothing was promised. */
+void hf_stage_drop (HfStage *self);
+
+G_END_DECLS
