@@ -12,6 +12,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/segment.c milter/journal/segment.h \
 	milter/journal/spare.c milter/journal/spare.h \
 	milter/journal/statement.c milter/journal/statement.h \
+	milter/journal/view.c milter/journal/view.h \
 	milter/journal/window.c milter/journal/window.h \
 	milter/journal/wire.c milter/journal/wire.h \
 	milter/journal/writer.c milter/journal/writer.h

@@ -51,6 +51,7 @@ item_forget (HfItem *self)
   self->whole = FALSE;
   self->fault = NULL;
   self->length = 0;
+  self->data_offset = 0;
 }
 
 void

@@ -1,0 +1,49 @@
+/* select.h - which messages a verb is asked about, and how it says that it can't
+ *
+ * One set of options for every verb that reads copies: list, verify, export …
+ */
+#pragma once
+
+#include "milter/base/config.h"
+#include "milter/journal/view.h"
+
+G_BEGIN_DECLS
+
+/* Zeroed is valid and selects all.  Filled by GOption through the entries. */
+typedef struct
+{
+  gchar *sender;
+  gchar *recipient;
+  gchar *queue_id;
+  gchar *message_id;
+  gchar *since;
+  gchar *until;
+  /* ready for use after hf_select_prepare */
+  gint64 since_ms;
+  gint64 until_ms;
+  gchar **ids; /* borrowed: what remains of argv; NULL-terminated */
+} HfSelect;
+
+/* Adds the options to @context. */
+void hf_select_add_options (HfSelect *self, GOptionContext *context);
+
+/* Checks what was given.  @ids: (nullable): borrowed, NULL-terminated.  FALSE
+ * with HF_ERROR_CONFIG and the option's name. */
+gboolean hf_select_prepare (HfSelect *self, gchar **ids, GError **error);
+void hf_select_clear (HfSelect *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfSelect, hf_select_clear)
+
+/**
+ * hf_select_matches:
+ *
+ * Addresses and queue ids are compared without regard to case and may hold
+ * * and ?; "@example.org" means everybody there.  A Message-ID is looked up
+ * in the copy's header.  Junk matches only when nothing is asked for.
+ */
+gboolean hf_select_matches (const HfSelect *self, HfView *view, const HfViewEntry *entry);
+
+/* Opens the journal that the configuration names.  NULL: the reason stands on
+ * stderr and *@out_exit is the exit code. */
+HfView *hf_select_open (const gchar *config_path, const gchar *verb, HfReadFlags flags, int *out_exit);
+
+G_END_DECLS

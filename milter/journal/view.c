@@ -1,0 +1,445 @@
+/* view.c - the whole journal as a reader sees it, while the filter goes on; see view.h */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/sys.h"
+#include "milter/journal/recover.h"
+#include "milter/journal/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+/* What the first pass learns of a segment. */
+typedef struct
+{
+  guint64 seq;
+  gboolean has_nonce; /* from elsewhere than its own header */
+  HfNonce nonce;
+  HfTornRule rule;
+  GArray *torn;       /* of Range: noted by later segments */
+} SegmentNotes;
+
+typedef struct
+{
+  guint64 offset;
+  guint64 length;
+} Range;
+
+struct HfView
+{
+  gchar *dir_path;
+  HfReadFlags flags;
+  HfPublished published;
+  gboolean live;
+  GArray *segments;  /* of SegmentNotes, ascending */
+  GHashTable *marks; /* id text to HfVoidMark */
+  /* where the view is */
+  guint next;        /* index of the segment after the open one */
+  int fd;
+  gchar *path;
+  HfReader reader;
+  gboolean reading;
+  HfItem item;
+  GError *unreadable;
+  HfHash hash;
+  HfDigest chain;
+  gboolean has_chain;
+  gboolean breach;   /* something not whole since the last whole record */
+};
+
+const gchar *
+hf_copy_text (HfCopy copy)
+{
+  static const gchar *const texts[] = { "whole", "torn", "damaged" };
+
+  return texts[copy];
+}
+
+static void
+mark_free (gpointer data)
+{
+  HfVoidMark *mark = data;
+
+  g_free (mark->reason);
+  g_free (mark);
+}
+
+static void
+notes_clear (gpointer data)
+{
+  g_array_unref (((SegmentNotes *) data)->torn);
+}
+
+static SegmentNotes *
+notes_of (HfView *self, guint64 seq)
+{
+  for (guint i = self->segments->len; i > 0; i--)
+    {
+      SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, i - 1);
+
+      if (notes->seq == seq)
+        return notes;
+    }
+  return NULL;
+}
+
+/* Octets of segment @seq that may be read: a live filter's open segment ends at
+ * what it has published, and one that it has not published yet holds nothing. */
+static guint64
+limit_of (const HfView *self, guint64 seq, guint64 size)
+{
+  if (!self->live || self->published.seq == 0 || seq < self->published.seq)
+    return size;
+  return seq == self->published.seq ? MIN (size, self->published.synced) : 0;
+}
+
+static gboolean
+open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **error)
+{
+  HfSegmentName name;
+  struct stat st;
+
+  hf_segment_name (notes->seq, &name);
+  g_free (self->path);
+  self->path = g_build_filename (self->dir_path, name.text, NULL);
+  self->fd = hf_sys.open (self->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  if (self->fd < 0)
+    return hf_error_set_errno (error, errno, "view-open", "cannot open segment '%s'", self->path);
+  if (hf_sys.fstat (self->fd, &st) < 0)
+    return hf_error_set_errno (error, errno, "view-open", "cannot look at segment '%s'", self->path);
+  if (!hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, (guint64) st.st_size), flags,
+                       notes->has_nonce ? &notes->nonce : NULL, error))
+    return FALSE;
+  self->reading = TRUE;
+  if (self->reader.newer_version != 0)
+    return hf_error_set (error, HF_ERROR_CORRUPT, "view-open",
+                         "segment '%s' has format version %" G_GUINT64_FORMAT ", this program reads up to %d",
+                         self->path, self->reader.newer_version, HF_FORMAT_VERSION);
+  return TRUE;
+}
+
+static void
+close_segment (HfView *self)
+{
+  if (self->reading)
+    hf_reader_clear (&self->reader);
+  self->reading = FALSE;
+  hf_sys_close (&self->fd);
+}
+
+/* ---- the first pass ---- */
+
+static void
+take_mark (HfView *self, const HfItem *item)
+{
+  const gchar *id = hf_statement_get (&item->statement, "id");
+  const gchar *at = hf_statement_get (&item->statement, "at");
+  HfVoidMark *mark;
+
+  if (id == NULL)
+    return;
+  mark = g_new0 (HfVoidMark, 1);
+  mark->reason = g_strdup (hf_statement_get (&item->statement, "reason"));
+  if (at == NULL || !hf_time_parse (at, &mark->at_ms))
+    mark->at_ms = -1;
+  g_hash_table_replace (self->marks, g_strdup (id), mark);
+}
+
+static void
+take_torn_note (HfView *self, const HfItem *item)
+{
+  SegmentNotes *notes;
+  guint64 seq;
+  Range range;
+
+  if (!hf_statement_get_number (&item->statement, "segment", &seq)
+      || !hf_statement_get_number (&item->statement, "offset", &range.offset)
+      || !hf_statement_get_number (&item->statement, "length", &range.length))
+    return;
+  notes = notes_of (self, seq);
+  if (notes != NULL)
+    g_array_append_val (notes->torn, range);
+}
+
+/* The header of a segment tells the nonce of the one before it. */
+static void
+take_header (HfView *self)
+{
+  const HfStatement *header = &self->reader.header;
+  const gchar *nonce = hf_statement_get (header, "previous_nonce");
+  SegmentNotes *notes;
+  guint64 seq;
+
+  if (!self->reader.has_header || nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1
+      || !hf_statement_get_number (header, "previous_seq", &seq))
+    return;
+  notes = notes_of (self, seq);
+  if (notes == NULL)
+    return;
+  notes->has_nonce = TRUE;
+  g_strlcpy (notes->nonce.text, nonce, sizeof notes->nonce.text);
+}
+
+static gboolean
+learn_items (HfView *self, SegmentNotes *notes, GError **error)
+{
+  gboolean end = FALSE;
+
+  while (hf_reader_next (&self->reader, &self->item, &end, error))
+    {
+      if (end)
+        return TRUE;
+      if (!self->item.whole)
+        continue;
+      switch (self->item.kind)
+        {
+        case HF_ITEM_MESSAGE:
+          notes->rule.last_group = MAX (notes->rule.last_group, self->item.group * HF_BLOCK);
+          break;
+        case HF_ITEM_VOID:
+          take_mark (self, &self->item);
+          break;
+        case HF_ITEM_TORN:
+          take_torn_note (self, &self->item);
+          break;
+        case HF_ITEM_END:
+          notes->rule.has_end = TRUE;
+          break;
+        case HF_ITEM_SEGMENT:
+        case HF_ITEM_JUNK:
+          break;
+        }
+    }
+  return FALSE;
+}
+
+/* Newest first: a header tells what the segment before it may need.  What can't
+ * be read here is met again, and told, in the second pass. */
+static void
+learn (HfView *self)
+{
+  for (guint i = self->segments->len; i > 0; i--)
+    {
+      SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, i - 1);
+
+      if (notes->seq == self->published.seq)
+        {
+          notes->rule.synced = self->published.synced;
+          notes->has_nonce = TRUE;
+          notes->nonce = self->published.nonce;
+        }
+      if (open_segment (self, notes, HF_READ_SKIM, NULL))
+        {
+          take_header (self);
+          learn_items (self, notes, NULL);
+        }
+      close_segment (self);
+    }
+}
+
+HfView *
+hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
+{
+  g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
+  g_autoptr (GArray) seqs = NULL;
+  HfPublished published;
+  gboolean live;
+  HfView *self;
+
+  /* Published first: a segment that is opened after this look is in no list yet. */
+  hf_directory_published (dir_path, &published, &live);
+  seqs = hf_directory_list (dir_path, error);
+  if (seqs == NULL)
+    return NULL;
+  self = g_new0 (HfView, 1);
+  self->dir_path = g_steal_pointer (&dir_path);
+  self->flags = flags;
+  self->published = published;
+  self->live = live;
+  self->fd = -1;
+  self->marks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, mark_free);
+  self->segments = g_array_new (FALSE, TRUE, sizeof (SegmentNotes));
+  g_array_set_clear_func (self->segments, notes_clear);
+  hf_item_init (&self->item);
+  for (guint i = 0; i < seqs->len; i++)
+    {
+      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i) };
+
+      notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
+      g_array_append_val (self->segments, notes);
+    }
+  learn (self);
+  return self;
+}
+
+void
+hf_view_free (HfView *self)
+{
+  if (self == NULL)
+    return;
+  close_segment (self);
+  hf_item_clear (&self->item);
+  hf_hash_clear (&self->hash);
+  g_hash_table_unref (self->marks);
+  g_array_unref (self->segments);
+  g_clear_error (&self->unreadable);
+  g_free (self->path);
+  g_free (self->dir_path);
+  g_free (self);
+}
+
+/* ---- the second pass ---- */
+
+static HfCopy
+judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
+{
+  if (item->whole)
+    return HF_COPY_WHOLE;
+  for (guint i = 0; i < notes->torn->len; i++)
+    {
+      const Range *range = &g_array_index (notes->torn, Range, i);
+
+      if (item->offset >= range->offset && item->offset < range->offset + range->length)
+        return HF_COPY_TORN;
+    }
+  /* A later start has looked at all others and noted what was torn. */
+  return newest && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN : HF_COPY_DAMAGED;
+}
+
+static gboolean
+follows (HfView *self, const HfItem *item)
+{
+  HfDigest expected;
+  gboolean broken;
+
+  if (!item->whole)
+    {
+      self->breach = TRUE;
+      return TRUE;
+    }
+  broken = self->has_chain && !self->breach && !(self->flags & HF_READ_SKIM)
+           && (!hf_record_chain (&self->hash, &self->chain, &item->envelope, &item->message, &expected)
+               || !hf_digest_equal (&expected, &item->chain));
+  self->chain = item->chain;
+  self->has_chain = TRUE;
+  self->breach = FALSE;
+  return !broken;
+}
+
+static void
+fill_entry (HfView *self, HfViewEntry *entry)
+{
+  const SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, self->next - 1);
+  const HfItem *item = &self->item;
+
+  memset (entry, 0, sizeof *entry);
+  entry->item = item;
+  entry->seq = notes->seq;
+  entry->path = self->path;
+  entry->name = strrchr (self->path, '/') + 1;
+  entry->copy = judge (notes, self->next == self->segments->len, item);
+  entry->unreadable = self->unreadable;
+  if (item->has_facts)
+    entry->mark = g_hash_table_lookup (self->marks, item->facts.id.text);
+  entry->chain_broken = !follows (self, item);
+}
+
+/* The segment's octets from the position on can't be had: one item tells so. */
+static void
+make_unreadable (HfView *self)
+{
+  HfItem *item = &self->item;
+
+  item->kind = HF_ITEM_JUNK;
+  item->whole = FALSE;
+  item->has_facts = FALSE;
+  item->fault = "segment can't be read";
+  item->offset = self->reading ? hf_reader_position (&self->reader) : 0;
+  item->length = 0;
+}
+
+/* The chain goes on from the header's `previous` where no record stood before. */
+static void
+start_chain (HfView *self)
+{
+  if (self->reader.has_previous && (!self->has_chain || self->breach))
+    {
+      self->chain = self->reader.previous;
+      self->has_chain = TRUE;
+      self->breach = FALSE;
+    }
+}
+
+gboolean
+hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **error)
+{
+  *out_end = FALSE;
+  g_clear_error (&self->unreadable);
+  for (;;)
+    {
+      gboolean end = FALSE;
+
+      if (!self->reading)
+        {
+          if (self->next == self->segments->len)
+            {
+              *out_end = TRUE;
+              return TRUE;
+            }
+          self->next++;
+          if (!open_segment (self, &g_array_index (self->segments, SegmentNotes, self->next - 1), self->flags,
+                             &self->unreadable))
+            {
+              make_unreadable (self);
+              fill_entry (self, out_entry);
+              close_segment (self);
+              return TRUE;
+            }
+          start_chain (self);
+        }
+      if (!hf_reader_next (&self->reader, &self->item, &end, &self->unreadable))
+        {
+          make_unreadable (self);
+          fill_entry (self, out_entry);
+          close_segment (self);
+          return TRUE;
+        }
+      if (end)
+        {
+          close_segment (self);
+          continue;
+        }
+      if (self->item.whole && self->item.kind != HF_ITEM_MESSAGE)
+        continue;
+      fill_entry (self, out_entry);
+      return TRUE;
+    }
+}
+
+guint
+hf_view_segments (const HfView *self)
+{
+  return self->segments->len;
+}
+
+guint
+hf_view_done (const HfView *self)
+{
+  return self->reading ? self->next - 1 : self->next;
+}
+
+gboolean
+hf_view_copy_message (HfView *self, const HfViewEntry *entry, HfOctetSink sink, gpointer user_data, GError **error)
+{
+  const guint64 behind = self->reader.window.position;
+  HfItem *item = &self->item;
+  gboolean ok;
+
+  g_assert (entry->item == item && item->kind == HF_ITEM_MESSAGE && self->reading);
+  if (item->data_offset == 0)
+    return hf_error_set (error, HF_ERROR_CORRUPT, "view-copy", "the record ends before its message begins");
+  ok = hf_record_copy_message (&self->reader.window, item, sink, user_data, error);
+  self->reader.window.position = behind;
+  return ok;
+}

@@ -1,0 +1,76 @@
+/* view.h - the whole journal as a reader sees it, while the filter goes on
+ *
+ * Joins what one segment can't tell by itself: void marks that stand in later
+ * segments, notes of torn writes, where the open segment is synced, the nonce
+ * of a segment whose header is broken, and the chain from segment to segment.
+ * Reads only; nothing it meets stops it, but for a directory it may not read.
+ */
+#pragma once
+
+#include "milter/journal/directory.h"
+#include "milter/journal/reader.h"
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  HF_COPY_WHOLE,
+  HF_COPY_TORN,    /* an unfinished write at a crash */
+  HF_COPY_DAMAGED, /* was whole and no longer verifies */
+} HfCopy;
+
+/* "whole", "torn", "damaged" */
+const gchar *hf_copy_text (HfCopy copy);
+
+typedef struct
+{
+  gchar *reason;
+  gint64 at_ms;
+} HfVoidMark;
+
+/* One item of the journal.  Borrowed from the view until its next call. */
+typedef struct
+{
+  const HfItem *item;      /* kind MESSAGE or JUNK */
+  guint64 seq;
+  const gchar *path;
+  const gchar *name;       /* the file's name */
+  HfCopy copy;
+  const HfVoidMark *mark;  /* NULL when not void */
+  gboolean chain_broken;   /* does not follow from the record before it, with no breach in between to explain that */
+  const GError *unreadable; /* the segment could not be read from here on; item is junk */
+} HfViewEntry;
+
+typedef struct HfView HfView;
+
+/**
+ * hf_view_open:
+ * @spool: the spool's directory
+ * @flags: how to read; HF_READ_SKIM leaves whole untold
+ *
+ * Goes over all segments once, by their lines alone, for marks and notes.
+ * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
+ */
+HfView *hf_view_open (const gchar *spool, HfReadFlags flags, GError **error);
+void hf_view_free (HfView *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfView, hf_view_free)
+
+/* The next message or junk; *@out_end is TRUE behind the last. FALSE never happens
+ * for damage, only for what is not a file's fault. */
+gboolean hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **error);
+
+/* How many segments there are, and how many were gone through. */
+guint hf_view_segments (const HfView *self);
+guint hf_view_done (const HfView *self);
+
+/**
+ * hf_view_copy_message:
+ * @entry: the one hf_view_next() has just given, of kind MESSAGE
+ *
+ * Gives @sink the message's octets.  FALSE with @sink's error, HF_ERROR_IO or
+ * HF_ERROR_CORRUPT.  hf_view_next() goes on behind the entry afterwards.
+ */
+gboolean hf_view_copy_message (HfView *self, const HfViewEntry *entry, HfOctetSink sink, gpointer user_data,
+                               GError **error);
+
+G_END_DECLS
