@@ -40,6 +40,9 @@ HF_PARAMETER (journal, segment_size, SIZE, "64M", "64K", "4G", FALSE, "",
 HF_PARAMETER (journal, write_ahead, BOOL, "yes", "", "", FALSE, "",
               "Write segments full of NULs before they are used, so that a sync changes no metadata and a "
               "full disk is found before mail is accepted.")
+HF_PARAMETER (mta, instance, STRING, "", "", "", FALSE, "",
+              "Name of the MTA's instance, as it stands in front of the / in its log (Postfix: syslog_name). It is "
+              "written into every segment, so that journals of several instances can be told apart.")
 HF_PARAMETER (pressure, space_stop, SHARE, "5%", "0", "", TRUE, "",
               "Free space of the spool below which MAIL is answered 452 4.3.1: a size, or a share of the "
               "file system.")

@@ -77,11 +77,26 @@ hf_filter_check (const HfConfig *config, GError **error)
   return TRUE;
 }
 
+/* The journal's own directory must be found after a crash, too. */
+static gboolean
+sync_directory (const HfConfig *config, GError **error)
+{
+  int fd = hf_sys.open (config->spool_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const gboolean ok = fd >= 0 && hf_sys.fsync (fd) == 0;
+  const gint failed = errno;
+
+  hf_sys_close (&fd);
+  return ok
+         || hf_config_error (config, "spool", "directory", error, "cannot sync '%s': %s", config->spool_directory,
+                             g_strerror (failed));
+}
+
 static gboolean
 prepare_spool (const HfConfig *config, GError **error)
 {
   return check_directory (config, config->spool_directory, error)
-         && make_directory (config, HF_STAGE_DIRECTORY, error) && make_directory (config, HF_JOURNAL_DIRECTORY, error);
+         && make_directory (config, HF_STAGE_DIRECTORY, error) && make_directory (config, HF_JOURNAL_DIRECTORY, error)
+         && sync_directory (config, error);
 }
 
 static gboolean
@@ -92,6 +107,7 @@ open_writer (HfFilter *self, const HfConfig *config, GError **error)
   const HfJournalParameters parameters = {
     .spool = config->spool_directory,
     .host = host,
+    .instance = config->mta_instance != NULL && *config->mta_instance != '\0' ? config->mta_instance : NULL,
     .segment_size = config->journal_segment_size,
     .write_ahead = config->journal_write_ahead,
   };

@@ -39,7 +39,6 @@ hf_transaction_begin (HfTransaction *self)
   self->headers_ended = FALSE;
   hf_id_new (&self->facts.id);
   self->facts.at_ms = hf_sys_wall_ms ();
-  hf_stage_begin (&self->stage, &self->latched);
 }
 
 static gboolean
@@ -66,7 +65,7 @@ add_path (HfTransaction *self, const gchar *const *argv, void (*write) (GString 
 void
 hf_transaction_mail (HfTransaction *self, const gchar *const *argv)
 {
-  if (works (self))
+  if (works (self) && hf_stage_begin (&self->stage, &self->latched))
     add_path (self, argv, hf_record_write_mail);
 }
 

@@ -25,7 +25,8 @@ void hf_transaction_init (HfTransaction *self, const HfStageArea *area);
 void hf_transaction_clear (HfTransaction *self);
 
 /* Opens a transaction, dropping one that was not ended, and gives it a new id.
- * The caller then fills in what facts it knows. */
+ * The caller then fills in what facts it knows.  The stage is begun by MAIL, so
+ * that mail which is turned away costs next to nothing. */
 void hf_transaction_begin (HfTransaction *self);
 
 /* Ends it: drops the stage and forgets everything. */

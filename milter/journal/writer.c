@@ -304,6 +304,8 @@ take_if_wanted (GQueue *from, GQueue *batch)
 static void
 take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
 {
+  /* A group larger than a segment would need one of its own. */
+  const guint64 limit = self->journal != NULL ? MIN (GROUP_LIMIT, self->journal->size / 4) : GROUP_LIMIT;
   guint64 size = 0;
 
   if (self->large.length > 0 && (*large_next || self->small.length == 0))
@@ -313,7 +315,7 @@ take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
       return;
     }
   *large_next = self->large.length > 0;
-  while (self->small.length > 0 && size < GROUP_LIMIT)
+  while (self->small.length > 0 && size < limit)
     {
       HfCommit *commit = self->small.head->data;
 
