@@ -43,7 +43,7 @@ hf_error_private_clear (HfErrorPrivate *priv)
 
 G_DEFINE_EXTENDED_ERROR (HfError, hf_error)
 
-static void
+static void G_GNUC_PRINTF (5, 0)
 set_valist (GError **error, HfErrorCode code, const gchar *step, gint saved_errno,
             const gchar *format, va_list args)
 {
