@@ -32,10 +32,10 @@ static const EventRow event_rows[] = {
 #undef HF_EVENT
 };
 
-/* Prints @text filled into lines that begin with @prefix.  With @by_sentence
- * each sentence begins a line, as mdoc(7) wants it. */
+/* Prints @text filled into lines that begin with @prefix.  With @is_mdoc each
+ * sentence begins a line, as mdoc(7) wants it, and no word begins a macro. */
 static void
-print_filled (const gchar *prefix, const gchar *text, gboolean by_sentence)
+print_filled (const gchar *prefix, const gchar *text, gboolean is_mdoc)
 {
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
   gsize column = 0;
@@ -44,7 +44,7 @@ print_filled (const gchar *prefix, const gchar *text, gboolean by_sentence)
   for (gchar **word = words; *word != NULL; word++)
     {
       gsize length = strlen (*word);
-      gboolean fits = column + 1 + length <= WIDTH && !(by_sentence && sentence_ended);
+      gboolean fits = column + 1 + length <= WIDTH && !(is_mdoc && sentence_ended);
 
       if (column > 0 && fits)
         {
@@ -53,7 +53,9 @@ print_filled (const gchar *prefix, const gchar *text, gboolean by_sentence)
         }
       else
         {
-          printf ("%s%s%s", column > 0 ? "\n" : "", prefix, *word);
+          gboolean is_macro = is_mdoc && (**word == '.' || **word == '\'');
+
+          printf ("%s%s%s%s", column > 0 ? "\n" : "", prefix, is_macro ? "\\&" : "", *word);
           column = strlen (prefix) + length;
         }
       sentence_ended = length > 0 && strchr (".:", (*word)[length - 1]) != NULL
@@ -141,16 +143,13 @@ print_sample (void)
     }
 }
 
-/* Text for mdoc(7): a backslash would begin an escape, a dot or an apostrophe
- * at the beginning of a line a macro. */
+/* Text for mdoc(7), where a backslash would begin an escape. */
 static void
 print_mdoc (const gchar *text)
 {
   g_auto (GStrv) parts = g_strsplit (text, "\\", -1);
   g_autofree gchar *escaped = g_strjoinv ("\\e", parts);
 
-  if (*escaped == '.' || *escaped == '\'')
-    printf ("\\&");
   print_filled ("", escaped, TRUE);
 }
 
