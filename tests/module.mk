@@ -1,4 +1,5 @@
 # tests
+include tests/unit/module.mk
 include tests/client/module.mk
 include tests/bench/module.mk
 # Deliberate defects, each of which its sanitizer must report: made on demand by tests/run.

@@ -10,10 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* G_DEFINE_EXTENDED_ERROR expands to a cast that drops const, and to a
- * g_return_val_if_fail() whose NULL the compiler then sees dereferenced in
- * what it inlines here; a GError of this domain always has its private part. */
-#pragma GCC diagnostic ignored "-Wcast-qual"
+/* G_DEFINE_EXTENDED_ERROR expands to a g_return_val_if_fail() whose NULL the
+ * compiler then sees dereferenced in what it inlines here; a GError of this
+ * domain always has its private part. */
 #pragma GCC diagnostic ignored "-Wnull-dereference"
 
 typedef struct
@@ -43,7 +42,7 @@ hf_error_private_clear (HfErrorPrivate *priv)
 
 G_DEFINE_EXTENDED_ERROR (HfError, hf_error)
 
-static void
+static void G_GNUC_PRINTF (5, 0)
 set_valist (GError **error, HfErrorCode code, const gchar *step, gint saved_errno,
             const gchar *format, va_list args)
 {

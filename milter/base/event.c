@@ -133,13 +133,24 @@ hf_event_set_hook (HfEventHook hook, gpointer data)
   event_hook_data = data;
 }
 
+/* Neither ends a line or a field, nor tells a terminal to do so: no blanks and
+ * line ends of any script, no controls of C0 or C1, no marks that turn the
+ * direction of what follows. */
+static gboolean
+is_harmless (gunichar c)
+{
+  return g_unichar_isprint (c) && !g_unichar_isspace (c);
+}
+
 static gboolean
 is_plain (const gchar *value)
 {
-  for (const guchar *p = (const guchar *) value; *p != '\0'; p++)
-    if (*p <= ' ' || *p == '"' || *p == '\\' || *p == ';' || *p == '=' || *p == 0x7f)
+  if (!g_utf8_validate (value, -1, NULL))
+    return FALSE;
+  for (const gchar *p = value; *p != '\0'; p = g_utf8_find_next_char (p, NULL))
+    if (strchr ("\"\\;=", *p) != NULL || !is_harmless (g_utf8_get_char (p)))
       return FALSE;
-  return g_utf8_validate (value, -1, NULL);
+  return TRUE;
 }
 
 static void
@@ -168,16 +179,21 @@ append_pair (GString *line, gboolean *first, const gchar *name, const gchar *val
   append_value (line, value);
 }
 
-/* A message holds file names and the MTA's words: no octet of it may end the line. */
+/* A message holds file names and the MTA's words: no octet of it may end the
+ * line, or begin the fields. */
 static void
 append_message (GString *line, const gchar *message)
 {
   g_autofree gchar *valid = g_utf8_make_valid (message, -1);
 
-  for (gchar *p = valid; *p != '\0'; p++)
-    if ((guchar) *p < ' ' || *p == 0x7f)
-      *p = ' ';
-  g_string_append (line, valid);
+  for (const gchar *p = valid; *p != '\0'; p = g_utf8_find_next_char (p, NULL))
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      if (c == ';')
+        c = ',';
+      g_string_append_unichar (line, is_harmless (c) ? c : ' ');
+    }
 }
 
 gchar *

@@ -44,7 +44,8 @@ gboolean hf_event_init (const gchar *program, const gchar *to, GError **error);
  *
  * Reports an event.  Never fails and never blocks on Holdfast's own locks
  * longer than one line takes.  Values with blanks, quotes, controls or octets
- * that are not UTF-8 are quoted with C escapes, so that no value can forge a
+ * that are not UTF-8 are quoted with C escapes, and in the cause's message
+ * controls become blanks and semicolons commas, so that neither can forge a
  * field or a line.  Threads: any.
  */
 void hf_event (HfEventCode code, const GError *cause, ...) G_GNUC_NULL_TERMINATED;

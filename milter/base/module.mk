@@ -11,3 +11,8 @@ milter_base_libbase_a_SOURCES = \
 	milter/base/sys.c milter/base/sys.h \
 	milter/base/values.c milter/base/values.h
 BASE_LIBS = milter/base/libbase.a $(SYSTEMD_LIBS) $(GLIB_LIBS)
+
+# prints the documents that are made from the tables; doc/module.mk uses it
+noinst_PROGRAMS += milter/base/parameters-doc
+milter_base_parameters_doc_SOURCES = milter/base/parameters-doc.c
+milter_base_parameters_doc_LDADD = $(BASE_LIBS)

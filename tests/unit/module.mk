@@ -1,0 +1,42 @@
+# unit: one program for each module, rows in tables; tap.h tells how
+#
+# To add a test: its name to UNIT_TESTS, and two lines, _SOURCES and _LDADD.
+# Programs tell their results in TAP, scripts (.sh) by their exit code.
+UNIT_TESTS = \
+	tests/unit/test-config \
+	tests/unit/test-error \
+	tests/unit/test-event \
+	tests/unit/test-id \
+	tests/unit/test-socket-spec \
+	tests/unit/test-sys \
+	tests/unit/test-values
+UNIT_CUNIT = tests/unit/libtap.a $(CUNIT_LIBS)
+
+tests_unit_test_config_SOURCES = tests/unit/test-config.c
+tests_unit_test_config_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_error_SOURCES = tests/unit/test-error.c
+tests_unit_test_error_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_event_SOURCES = tests/unit/test-event.c
+tests_unit_test_event_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_id_SOURCES = tests/unit/test-id.c
+tests_unit_test_id_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_socket_spec_SOURCES = tests/unit/test-socket-spec.c
+tests_unit_test_socket_spec_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_sys_SOURCES = tests/unit/test-sys.c
+tests_unit_test_sys_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_values_SOURCES = tests/unit/test-values.c
+tests_unit_test_values_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+
+if HAVE_CUNIT
+check_LIBRARIES = tests/unit/libtap.a
+tests_unit_libtap_a_SOURCES = tests/unit/tap.c tests/unit/tap.h
+tests_unit_libtap_a_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS)
+check_PROGRAMS += $(UNIT_TESTS)
+TESTS += $(UNIT_TESTS)
+endif
+
+dist_check_SCRIPTS = tests/unit/test-docs.sh
+TESTS += tests/unit/test-docs.sh
+
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
