@@ -46,14 +46,22 @@ print_copy (HfView *view, const HfViewEntry *entry, gboolean force)
   return whole ? HF_EXIT_FINE : HF_EXIT_WRONG;
 }
 
-/* A whole copy where there is one; else, in a second pass, whatever there is. */
+/* A whole copy where there is one; else, in a second pass, whatever there is.
+ * *@out_blind counts the segments that could not be read to their end. */
 static gboolean
-find (HfView *view, const gchar *id, gboolean any, HfViewEntry *out_entry)
+find (HfView *view, const gchar *id, gboolean any, HfViewEntry *out_entry, guint *out_blind)
 {
   gboolean end = FALSE;
 
+  *out_blind = 0;
   while (hf_view_next (view, out_entry, &end, NULL) && !end)
-    if (out_entry->item->has_facts && strcmp (out_entry->item->facts.id.text, id) == 0
+    if (out_entry->unreadable != NULL)
+      {
+        (*out_blind)++;
+        if (any)
+          fprintf (stderr, "holdfast show: %s\n", out_entry->unreadable->message);
+      }
+    else if (out_entry->item->has_facts && strcmp (out_entry->item->facts.id.text, id) == 0
         && (any || out_entry->copy == HF_COPY_WHOLE))
       return TRUE;
   return FALSE;
@@ -64,6 +72,7 @@ show (const gchar *id, gboolean force, const gchar *config_path)
 {
   int code = HF_EXIT_FINE;
   HfViewEntry entry;
+  guint blind = 0;
 
   for (gint any = 0; any < 2; any++)
     {
@@ -71,11 +80,12 @@ show (const gchar *id, gboolean force, const gchar *config_path)
 
       if (view == NULL)
         return code;
-      if (find (view, id, any != 0, &entry))
+      if (find (view, id, any != 0, &entry, &blind))
         return print_copy (view, &entry, force);
     }
-  fprintf (stderr, "holdfast show: no message with id '%s' is in the journal\n", id);
-  return HF_EXIT_WRONG;
+  fprintf (stderr, "holdfast show: no message with id '%s' is in %s\n", id,
+           blind > 0 ? "what can be read of the journal" : "the journal");
+  return blind > 0 ? HF_EXIT_BLIND : HF_EXIT_WRONG;
 }
 
 int

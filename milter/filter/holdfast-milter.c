@@ -196,12 +196,21 @@ live (HfFilter *filter, HfConfig *config, int ended_fd)
       }
 }
 
+static gboolean
+choose_targets (const HfConfig *config, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+
+  return hf_event_init ("holdfast-milter", config->milter_log_to, &failed)
+         || hf_config_error (config, "milter", "log_to", error, "%s", failed->message);
+}
+
 /* Everything that a start can fail at, in an order in which nothing has to be
  * undone: the socket while root may still make it, the journal as the user. */
 static gboolean
 set_up (HfFilter *filter, const HfConfig *config, int ended_fd[2], GError **error)
 {
-  if (!hf_event_init ("holdfast-milter", config->milter_log_to, error) || !prepare_signals (error))
+  if (!choose_targets (config, error) || !prepare_signals (error))
     return FALSE;
   smfi_setmaxdatasize (MAX_PACKET);
   if (smfi_register (hf_callbacks_describe (filter)) != MI_SUCCESS)
@@ -237,8 +246,7 @@ check_only (const HfConfig *config, GError **error)
 {
   g_autoptr (HfSocketSpec) spec = hf_socket_spec_check (config, error);
 
-  return spec != NULL && hf_event_init ("holdfast-milter", config->milter_log_to, error)
-         && hf_filter_check (config, error);
+  return spec != NULL && choose_targets (config, error) && hf_filter_check (config, error);
 }
 
 int

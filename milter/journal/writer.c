@@ -206,7 +206,7 @@ add_batch (HfWriter *self, GQueue *batch, GError **error)
   while ((commit = g_queue_pop_head (batch)) != NULL)
     {
       g_autoptr (GError) failed = NULL;
-      g_autoptr (HfCommit) owned = commit;
+      g_autoptr (HfCommit) owned G_GNUC_UNUSED = commit;
 
       switch (hf_group_add (&self->group, self->journal, commit, &failed))
         {
