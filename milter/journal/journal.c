@@ -168,11 +168,11 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   return TRUE;
 }
 
+/* The spare must have been taken. */
 static gboolean
 activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
 {
-  if (!hf_spare_take (self->spare, error)
-      || !activate (self, HF_JOURNAL_SPARE, self->parameters->write_ahead ? self->size : 0, recovery, error))
+  if (!activate (self, HF_JOURNAL_SPARE, self->parameters->write_ahead ? self->size : 0, recovery, error))
     return FALSE;
   hf_spare_want (self->spare);
   return TRUE;
@@ -186,6 +186,11 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   gboolean live, ok;
   g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
 
+  /* The spare first: on a full disk it fails, and nothing more need be read. */
+  self->size = fitting_size (self->parameters);
+  self->spare = hf_spare_start (self->dir_fd, self->size, self->parameters->write_ahead, error);
+  if (self->spare == NULL || !hf_spare_take (self->spare, error))
+    return FALSE;
   hf_directory_published (self->dir_path, &published, &live);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
@@ -196,9 +201,7 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->previous_synced = recovery.synced;
   if (recovery.has_nonce)
     self->previous_nonce = recovery.nonce;
-  self->size = fitting_size (self->parameters);
-  self->spare = hf_spare_start (self->dir_fd, self->size, self->parameters->write_ahead, error);
-  ok = self->spare != NULL && open_published (self, error) && activate_spare (self, &recovery, error);
+  ok = open_published (self, error) && activate_spare (self, &recovery, error);
   if (ok && recovery.seq != 0)
     {
       records = g_strdup_printf ("%" G_GUINT64_FORMAT, recovery.records);
@@ -278,7 +281,7 @@ hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
   if (!close_segment (self, error))
     return FALSE;
   if (needed + 2 * HF_BLOCK <= self->size)
-    return activate_spare (self, NULL, error);
+    return hf_spare_take (self->spare, error) && activate_spare (self, NULL, error);
   return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, FALSE, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
 }

@@ -25,6 +25,7 @@ struct HfSpare
   pthread_mutex_t mutex;
   pthread_cond_t changed;
   SpareState state;
+  gboolean awaited; /* somebody waits, and tells the failure himself */
   GError *failure;
   gboolean stop; /* atomic: looked at in the middle of a long write */
   int dir_fd;
@@ -56,7 +57,7 @@ make_one (HfSpare *self)
   g_clear_error (&self->failure);
   self->failure = failure;
   self->state = made ? SPARE_READY : SPARE_FAILED;
-  if (!made && !g_atomic_int_get (&self->stop))
+  if (!made && !self->awaited && !g_atomic_int_get (&self->stop))
     hf_event (HF_EVENT_SPARE_FAILED, failure, NULL);
   pthread_cond_broadcast (&self->changed);
 }
@@ -127,8 +128,10 @@ hf_spare_take (HfSpare *self, GError **error)
       self->state = SPARE_WANTED;
       pthread_cond_broadcast (&self->changed);
     }
+  self->awaited = TRUE;
   while (self->state == SPARE_WANTED)
     pthread_cond_wait (&self->changed, &self->mutex);
+  self->awaited = FALSE;
   ready = self->state == SPARE_READY;
   if (ready)
     self->state = SPARE_NONE;
