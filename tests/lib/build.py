@@ -1,0 +1,65 @@
+"""build.py - configures and builds the tree, plain or with sanitizers
+
+Each flavour has a directory of its own below build/; a second build only
+makes what has changed.  Used by runner.py and contrib/try.
+"""
+import os
+import subprocess
+
+from .lab import TOP
+
+FLAVOURS = {
+    "plain": [],
+    "asan": ["--disable-hardening", "--enable-sanitizer=address,undefined"],
+    "tsan": ["--disable-hardening", "--enable-sanitizer=thread"],
+}
+
+# The first report of a sanitizer ends the program; reports go where standard error goes.
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={TOP}/tests/lib/tsan.supp",
+}
+
+# What a report of a sanitizer begins with.
+REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
+           "LeakSanitizer has encountered a fatal error")
+
+
+class BuildError(Exception):
+    """A step of a build failed; the text names it and its log."""
+
+
+def directory(flavour):
+    return TOP / "build" / flavour
+
+
+def environment(flavour):
+    """What programs of a flavour, and tests of them, are run with."""
+    sanitizers = {} if flavour == "plain" else SANITIZERS
+    return os.environ | sanitizers | {"HOLDFAST_BUILD": str(directory(flavour)), "G_SLICE": "always-malloc"}
+
+
+def step(argv, cwd, log):
+    with open(log, "ab") as out:
+        out.write(f"$ {' '.join(argv)}\n".encode())
+        out.flush()
+        status = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.STDOUT, check=False).returncode
+    if status != 0:
+        raise BuildError(f"{' '.join(argv)}: status {status}; see {log}")
+
+
+def build(flavour, log, targets=("all",), werror=True):
+    """Makes the targets of a flavour; BuildError with the log's name where that fails."""
+    place = directory(flavour)
+    place.mkdir(parents=True, exist_ok=True)
+    if (TOP / "config.status").exists():
+        raise BuildError("the source directory is configured itself: run make distclean first")
+    if not (TOP / "configure").exists():
+        step(["autoreconf", "-i"], TOP, log)
+    if not (place / "config.status").exists():
+        strict = ["--enable-werror"] if werror else []
+        step([str(TOP / "configure"), *strict, *FLAVOURS[flavour]], place, log)
+    step(["make", f"-j{os.cpu_count() or 1}", *targets], place, log)
+    return place

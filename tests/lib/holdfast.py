@@ -1,0 +1,222 @@
+"""holdfast.py - the filter and the command under test
+
+A Filter is one configuration and one spool, and the process that runs on
+them; it may be stopped, killed and started again.  What it says is read from
+its standard error as events, what it holds through the command `holdfast`.
+The binaries are those of the directory in HOLDFAST_BUILD.
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+
+from .lab import TOP, run
+from .tap import Failure, expect, wait_for
+
+STARTED, STOPPING, STOPPED = "HF-101", "HF-102", "HF-103"
+USER = "nobody"          # whom the filter becomes when the tests run as root
+MTA_GROUP = "postfix"    # who may write to its socket
+
+
+def build_dir():
+    return pathlib.Path(os.environ.get("HOLDFAST_BUILD", TOP / "build" / "plain"))
+
+
+def program(name):
+    return build_dir() / "milter" / name
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    code: str
+    level: str
+    text: str
+    fields: dict
+    line: str
+
+
+def parse_event(line):
+    """An event from its line, or None where the line is none."""
+    found = re.fullmatch(r"(HF-\d{3}) (\w+): (.*?)(?:; (\w+=.*))?", line)
+    if not found:
+        return None
+    code, level, text, pairs = found.groups()
+    fields = {}
+    for name, quoted, bare in re.findall(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', pairs or ""):
+        fields[name] = quoted or bare
+    return Event(code, level, text, fields, line)
+
+
+class Filter:
+    def __init__(self, lab, socket_path, *, name="holdfast", spool=None, user=USER, settings=None):
+        """settings: {"section.key": value} over those that every test has."""
+        self.lab = lab
+        self.dir = lab.subdir(name)
+        self.socket_path = pathlib.Path(socket_path)
+        self.user = user
+        self.spool = pathlib.Path(spool) if spool else self.dir / "spool"
+        self.settings = {"milter.socket": f"unix:{self.socket_path}", "milter.socket_mode": "0660",
+                         "milter.log_to": "stderr", "spool.directory": str(self.spool),
+                         "journal.segment_size": "4M"}
+        if user:
+            self.settings |= {"milter.user": user, "milter.socket_group": MTA_GROUP}
+        self.settings |= settings or {}
+        self.config = self.dir / "milter.conf"
+        self.log = self.dir / "filter.log"
+        self.process = None
+        self._seen = 0  # octets of the log that earlier runs wrote
+        self.make_spool()
+        self.write_config()
+
+    def make_spool(self):
+        self.spool.mkdir(exist_ok=True)
+        self.spool.chmod(0o750)
+        if self.user:
+            shutil.chown(self.spool, self.user)
+
+    def write_config(self, **changes):
+        """Writes the file anew; changes are section__key=value, None takes a key out."""
+        for name, value in changes.items():
+            key = name.replace("__", ".")
+            if value is None:
+                self.settings.pop(key, None)
+            else:
+                self.settings[key] = value
+        sections = {}
+        for key, value in self.settings.items():
+            section, _, name = key.partition(".")
+            sections.setdefault(section, []).append(f"{name} = {value}\n")
+        self.config.write_text("".join(f"[{section}]\n{''.join(rows)}" for section, rows in sections.items()))
+
+    # life
+
+    def launch(self, **options):
+        """Starts the process and returns at once."""
+        self._seen = self.log.stat().st_size if self.log.exists() else 0
+        argv = [program("holdfast-milter"), "-c", self.config]
+        self.process = self.lab.spawn([str(word) for word in argv], self.log, cwd="/", **options)
+        return self
+
+    def start(self, limit=20, **options):
+        """Starts the process and waits until it takes mail."""
+        self.launch(**options)
+        self.wait_event(STARTED, limit)
+        return self
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def term(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def reload(self):
+        self.process.send_signal(signal.SIGUSR1)
+
+    def wait(self, limit=40):
+        """The exit status, once the process has ended."""
+        try:
+            return self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the filter still runs after {limit} s") from None
+
+    def stop(self, limit=40):
+        """Stops in order, and expects it to be in order."""
+        if not self.is_running():
+            return
+        self.term()
+        status = self.wait(limit)
+        expect(status == 0, f"the filter ended with status {status}: {self.log_tail()}")
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    # what it says
+
+    def events(self, code=None):
+        """Events of the present run, all or of one kind."""
+        if not self.log.exists():
+            return []
+        with open(self.log, "rb") as log:
+            log.seek(self._seen)
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        events = [event for event in map(parse_event, lines) if event]
+        return [event for event in events if code in (None, event.code)]
+
+    def wait_event(self, code, limit=20, count=1):
+        """The count-th event of a kind, as soon as it is there."""
+        def found():
+            events = self.events(code)
+            if len(events) >= count:
+                return events[count - 1]
+            if self.process.poll() is not None and code != STOPPED:
+                raise Failure(f"the filter ended with status {self.process.returncode} before {code}: "
+                              + self.log_tail())
+            return None
+        return wait_for(found, limit, f"event {code}; the filter said: {self.log_tail()}")
+
+    def log_tail(self, count=15):
+        if not self.log.exists():
+            return "(nothing)"
+        lines = self.log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-count:])
+
+    # what it holds
+
+    def command(self, *words, check=True, **options):
+        return run([program("holdfast"), "-c", self.config, *words], check=check, **options)
+
+    def records(self, *words):
+        output = self.command("list", "--json", *words).stdout
+        return [json.loads(line) for line in output.splitlines()]
+
+    def octets(self, identity):
+        return self.command("show", identity).stdout
+
+    def verify(self):
+        """The exit status and the words of `holdfast verify`."""
+        result = self.command("verify", check=False)
+        return result.returncode, (result.stdout + result.stderr).decode("utf-8", "replace")
+
+    def record_of(self, queue_id):
+        """The one record of a queue id that is not void."""
+        found = [record for record in self.records()
+                 if record["queue_id"] == queue_id and not is_void(record)]
+        expect(len(found) == 1, f"{len(found)} records of queue id {queue_id}, want 1")
+        return found[0]
+
+    def staged(self):
+        """Names left in stage/."""
+        stage = self.spool / "stage"
+        return sorted(path.name for path in stage.iterdir()) if stage.exists() else []
+
+    def open_files(self):
+        """What the process holds open, by target: stages without a name show as deleted."""
+        targets = []
+        for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                targets.append(os.readlink(link))
+            except FileNotFoundError:
+                continue  # closed meanwhile
+        return targets
+
+    def open_stages(self):
+        return [target for target in self.open_files()
+                if target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target]
+
+
+def is_void(record):
+    return all(recipient["state"] == "void" for recipient in record["recipients"])
+
+
+def exists(name="holdfast-milter"):
+    return os.access(program(name), os.X_OK)

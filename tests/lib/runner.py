@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""runner.py - builds everything, tests everything, and says so in one line
+
+Started by tests/run, which has seen to the packages.  Jobs run two at a
+time; each prints the Test Anything Protocol, and one that dies or prints no
+plan has failed.  Logs stay in build/logs.
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import build, lab  # noqa: E402 (the path has to be set first)
+from lib.lab import TOP  # noqa: E402
+
+LOGS = TOP / "build" / "logs"
+FOLDERS = ("miltertest", "postfix", "sendmail", "fault", "corpus")
+
+# Scripts that the thread sanitizer's build runs too: all callbacks, many threads, a stop.
+TSAN_SCRIPTS = ("postfix/delivery", "postfix/sessions")
+
+
+@dataclasses.dataclass
+class Result:
+    passed: int = 0
+    skipped: int = 0
+    failures: list = dataclasses.field(default_factory=list)   # texts
+
+    def add(self, other):
+        self.passed += other.passed
+        self.skipped += other.skipped
+        self.failures += other.failures
+
+
+@dataclasses.dataclass
+class Job:
+    name: str
+    flavour: str
+    work: object            # called with the path of the log: Result
+
+
+def parse_tap(text, name):
+    """The result of one program that printed TAP."""
+    result = Result()
+    plan, count, failure = None, 0, None
+    for line in text.splitlines():
+        found = re.match(r"1\.\.(\d+)(?:\s+# SKIP (.*))?$", line)
+        if found:
+            plan = int(found.group(1))
+            if found.group(2):
+                result.skipped += 1
+            continue
+        found = re.match(r"(not )?ok\b(.*)$", line)
+        if found:
+            count += 1
+            failure = None
+            if found.group(1):
+                failure = [f"{name}: {found.group(2).strip(' -')}"]
+                result.failures.append(failure)
+            elif re.search(r"# SKIP\b", line, re.IGNORECASE):
+                result.skipped += 1
+            else:
+                result.passed += 1
+        elif failure is not None:
+            failure.append(f"    {line}")
+    result.failures = ["\n".join(lines) for lines in result.failures]
+    if plan is None:
+        result.failures.append(f"{name}: printed no plan")
+    elif plan != count:
+        result.failures.append(f"{name}: planned {plan} and ran {count}")
+    return result
+
+
+def tail(text, count=40):
+    return "\n".join(f"    {line}" for line in text.splitlines()[-count:])
+
+
+class Processes:
+    """The scripts that run now, so that an interrupt can end them."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._running = set()
+        self.stopping = False
+
+    def run(self, argv, log, environment, limit):
+        """Runs a script in a session of its own.  Returns its status, or None where it ran too long."""
+        with open(log, "wb") as out:
+            with self._lock:
+                if self.stopping:
+                    return None
+                process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, cwd=TOP,
+                                           stderr=subprocess.STDOUT, env=environment, start_new_session=True)
+                self._running.add(process)
+        try:
+            return process.wait(limit)
+        except subprocess.TimeoutExpired:
+            end(process)
+            return None
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def stop(self):
+        with self._lock:
+            self.stopping = True
+            for process in self._running:
+                process.terminate()
+
+
+def end(process):
+    """SIGTERM, so that a script cleans up after itself; what is left of its session then goes hard."""
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+processes = Processes()
+
+
+def script_job(path, flavour, limit):
+    name = f"{path.parent.name}/{path.stem}"
+
+    def work(log):
+        # Without address randomization, which older sanitizers can't do with.
+        prefix = [] if flavour == "plain" else ["setarch", "-R"]
+        status = processes.run([*prefix, str(path)], log, build.environment(flavour), limit)
+        text = log.read_text(errors="replace")
+        result = parse_tap(text, f"{flavour}/{name}")
+        if status is None:
+            result.failures.append(f"{flavour}/{name}: ran longer than {limit} s, or was interrupted\n{tail(text)}")
+        elif status != 0 and not result.failures:
+            result.failures.append(f"{flavour}/{name}: ended with status {status}\n{tail(text)}")
+        return result
+
+    return Job(f"{flavour}/{name}", flavour, work)
+
+
+def unit_job(flavour, limit):
+    """make check: each program is TAP, or else one test by its status."""
+    def work(log):
+        place = build.directory(flavour)
+        for old in place.glob("**/*.trs"):
+            old.unlink()
+        prefix = [] if flavour == "plain" else ["setarch", "-R"]
+        status = processes.run([*prefix, "make", "-C", str(place), "-k", "check"], log,
+                               build.environment(flavour), limit)
+        result = Result()
+        for record in sorted(place.glob("**/*.trs")):
+            result.add(unit_result(record, f"{flavour}/{record.relative_to(place).with_suffix('')}"))
+        text = log.read_text(errors="replace")
+        if status != 0 and not result.failures:
+            result.failures.append(f"{flavour}/unit: make check: status {status}\n{tail(text)}")
+        return result
+
+    return Job(f"{flavour}/unit", flavour, work)
+
+
+def unit_result(record, name):
+    verdict = re.search(r":global-test-result: (\w+)", record.read_text()).group(1)
+    text = record.with_suffix(".log").read_text(errors="replace")
+    if re.search(r"^1\.\.\d+", text, re.MULTILINE):
+        result = parse_tap(text, name)
+        if verdict == "PASS" or result.failures:
+            return result
+        result.failures.append(f"{name}: {verdict}\n{tail(text)}")
+        return result
+    if verdict == "PASS":
+        return Result(passed=1)
+    if verdict == "SKIP":
+        return Result(skipped=1)
+    return Result(failures=[f"{name}: {verdict}\n{tail(text)}"])
+
+
+def control_job(flavour, program, report):
+    """A program with a deliberate defect: the flavour's sanitizer has to report it."""
+    def work(log):
+        path = build.directory(flavour) / "tests" / "unit" / program
+        processes.run(["setarch", "-R", str(path)], log, build.environment(flavour), 60)
+        text = log.read_text(errors="replace")
+        if report in text:
+            return Result(passed=1)
+        return Result(failures=[f"{flavour}/{program}: the sanitizer did not report '{report}'\n{tail(text)}"])
+
+    return Job(f"{flavour}/{program}", flavour, work)
+
+
+def all_jobs(limit):
+    """Every job, the long ones early, so that two at a time end together."""
+    scripts = [path for folder in FOLDERS for path in sorted((TOP / "tests" / folder).glob("*"))
+               if path.is_file() and os.access(path, os.X_OK)]
+    jobs = [unit_job("plain", limit)]
+    jobs += [script_job(path, "plain", limit) for path in scripts]
+    jobs += [unit_job("asan", limit), control_job("asan", "control-leak", "ERROR: LeakSanitizer")]
+    jobs += [script_job(path, "asan", limit) for path in scripts]
+    jobs += [unit_job("tsan", limit), control_job("tsan", "control-race", "WARNING: ThreadSanitizer: data race")]
+    jobs += [script_job(path, "tsan", limit) for path in scripts
+             if f"{path.parent.name}/{path.stem}" in TSAN_SCRIPTS]
+    return jobs
+
+
+def choose(jobs, names):
+    return [job for job in jobs if not names or any(name in job.name for name in names)]
+
+
+def make_builds(flavours):
+    """Builds what the jobs need.  Returns the failures by flavour."""
+    broken = {}
+    for flavour in flavours:
+        begun = time.monotonic()
+        log = LOGS / f"build-{flavour}.log"
+        log.unlink(missing_ok=True)
+        try:
+            controls = {"asan": ["tests/unit/control-leak"], "tsan": ["tests/unit/control-race"]}
+            build.build(flavour, log, ["all", *controls.get(flavour, [])])
+        except build.BuildError as error:
+            broken[flavour] = f"{flavour}/build: {error}\n{tail(log.read_text(errors='replace'))}"
+        print(f"{'not built' if flavour in broken else 'built':9} {flavour:40} "
+              f"{time.monotonic() - begun:6.1f} s", flush=True)
+    return broken
+
+
+def run_job(job):
+    begun = time.monotonic()
+    log = LOGS / (job.name.replace("/", "-") + ".log")
+    try:
+        result = job.work(log)
+    except Exception as error:  # a job that can't be run is a failure like any other
+        result = Result(failures=[f"{job.name}: {type(error).__name__}: {error}"])
+    word = "FAILED" if result.failures else "ok"
+    counts = f"{result.passed} passed" + (f", {len(result.failures)} failed" if result.failures else "")
+    counts += f", {result.skipped} skipped" if result.skipped else ""
+    print(f"{word:9} {job.name:40} {time.monotonic() - begun:6.1f} s  {counts}", flush=True)
+    return result
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Builds and runs the tests of Holdfast.")
+    parser.add_argument("names", metavar="NAME", nargs="*",
+                        help="run only jobs whose name contains one of these, e.g. plain/unit or postfix/delivery")
+    parser.add_argument("--long", action="store_true", help="more rounds of kills and faults")
+    parser.add_argument("--keep", action="store_true", help="leave scratch directories in /tmp")
+    parser.add_argument("--list", action="store_true", help="print the names of the jobs and stop")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse_arguments()
+    lab.raise_on_signals()
+    os.environ["HOLDFAST_LONG"] = "1" if arguments.long else "0"
+    os.environ["HOLDFAST_KEEP"] = "1" if arguments.keep else "0"
+    jobs = choose(all_jobs(4 * 3600 if arguments.long else 900), arguments.names)
+    if arguments.list:
+        print("\n".join(job.name for job in jobs))
+        return 0
+    LOGS.mkdir(parents=True, exist_ok=True)
+    total = Result()
+    broken = make_builds(dict.fromkeys(job.flavour for job in jobs))
+    total.failures += broken.values()
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        try:
+            for result in pool.map(run_job, [job for job in jobs if job.flavour not in broken]):
+                total.add(result)
+        except BaseException:
+            processes.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return conclude(total)
+
+
+def conclude(total):
+    for text in total.failures:
+        print(f"\n{text}")
+    if not total.passed and not total.failures and not total.skipped:
+        total.failures.append("no test ran")
+    print(f"\n{total.passed} passed, {len(total.failures)} failed, {total.skipped} skipped")
+    under_ci = os.environ.get("CI") == "true"
+    return 1 if total.failures or (under_ci and total.skipped) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""sendmail.py - a private Sendmail 8.17 beside Postfix: unpacked, not installed
+
+The two packages conflict, so contrib/lib/packages.sh unpacks Sendmail's into
+the build directory, once.  sysfile.c, preloaded, sends its log to a file.
+Everything is relayed to the sink.
+"""
+import os
+import pwd
+import re
+import signal
+
+from . import holdfast
+from .lab import TOP, end_process, free_port, port_answers, run
+from .mta import Mta, make_socket_dir, write_lines
+from .tap import wait_for
+
+CACHE = TOP / "build" / "cache"
+TREE = CACHE / "sendmail"
+SHIM = CACHE / "sysfile.so"
+HERE = TOP / "tests" / "lib"
+
+
+def prepare():
+    """Unpacks Sendmail and builds the shim, where that has not been done."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    run([TOP / "contrib/lib/packages.sh", "unpack-sendmail", TREE], timeout=600)
+    source = HERE / "sysfile.c"
+    if not SHIM.exists() or SHIM.stat().st_mtime < source.stat().st_mtime:
+        made = SHIM.with_suffix(f".{os.getpid()}")
+        run(["gcc", "-std=c11", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+             "-o", made, source])
+        made.rename(SHIM)  # others may run with the earlier one
+
+
+class Sendmail(Mta):
+    name = "sendmail"
+    type = "sendmail"
+    offers = frozenset()
+    down_reply = (451, "4.3.2")
+    dies_reply = (451, "4.3.2")
+
+    def __init__(self, lab, sink_port, flags="T", times="C:10s;S:10s;R:10s;E:60s"):
+        super().__init__(lab, sink_port)
+        self.port = free_port()
+        self.config = self.dir / "sendmail.cf"
+        self.process = None
+        prepare()
+        self._lay_out(flags, times)
+
+    def _lay_out(self, flags, times):
+        (self.dir / "queue").mkdir()
+        (self.dir / "queue").chmod(0o700)
+        make_socket_dir(self.socket, pwd.getpwnam(holdfast.USER).pw_uid, 0)
+        write_lines(self.dir / "service.switch", "hosts files", "aliases files", "passwd files")
+        write_lines(self.dir / "aliases", "postmaster: postmaster@example.net")
+        words = {"DIR": self.dir, "PORT": self.port, "SINK": self.sink_port, "SOCKET": self.socket,
+                 "FLAGS": flags, "TIMES": times}
+        text = (HERE / "sendmail.mc.in").read_text()
+        text = re.sub(r"@([A-Z]+)@", lambda found: str(words[found.group(1)]), text)
+        source = self.dir / "sendmail.mc"
+        source.write_text(text)
+        macros = TREE / "root/usr/share/sendmail/cf"
+        self.config.write_bytes(run(["m4", f"-D_CF_DIR_={macros}/", macros / "m4/cf.m4", source]).stdout)
+        self._sendmail("-bi")
+
+    def _argv(self, *words):
+        return [str(TREE / "root/usr/libexec/sendmail/sendmail"), "-C", str(self.config), *words]
+
+    def _environment(self):
+        return os.environ | {"LD_PRELOAD": str(SHIM), "SYSFILE": str(self.log)}
+
+    def _sendmail(self, *words, **options):
+        return run(self._argv(*words), env=self._environment(), cwd=self.dir, **options)
+
+    def pid_file(self):
+        return self.dir / "sendmail.pid"
+
+    def start(self):
+        self.process = self.lab.spawn(self._argv("-bD"), self.dir / "out", env=self._environment(),
+                                      cwd=self.dir, start_new_session=True)
+        wait_for(lambda: port_answers(self.port), 20, f"Sendmail to listen; {self.log_tail()}")
+        return self
+
+    def stop(self):
+        if self.process is not None:
+            end_process(self.process)
+
+    def abort(self):
+        """Ends the daemon at once, in the middle of what it does, with all its processes."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def queue(self):
+        """One dictionary for each message in the queue: it has a control file there."""
+        return [{"queue_id": path.name[2:]} for path in (self.dir / "queue").glob("qf*")]
+
+    def flush(self):
+        self._sendmail("-q")
+
+    def empty_queue(self):
+        for path in (self.dir / "queue").iterdir():
+            path.unlink()
+
+    def submit(self, message):
+        """Hands a message in through sendmail(1)."""
+        self._sendmail("-i", "-f", message.sender or "<>", "--", *message.recipients,
+                       data=message.octets.replace(b"\r\n", b"\n"))

@@ -1,0 +1,109 @@
+"""suite.py - runs the scenarios of a module on an MTA
+
+A scenario is a function of a Site, marked with @scenario and its sentence.
+It is written once; tests/postfix/X.py and tests/sendmail/X.py run it on
+either MTA.  A Site is a Lab with the MTA, the sink behind it, and a filter
+for each scenario on a spool of its own.
+"""
+import argparse
+import os
+import pathlib
+import sys
+
+from . import holdfast, lab, tap
+from .holdfast import Filter
+from .sink import Sink
+from .tap import expect, wait_for
+
+
+def scenario(sentence, needs=(), only=None):
+    """Marks a scenario.  needs: what the MTA has to offer.  only: the name of the one MTA it is for."""
+    def mark(function):
+        function.sentence = sentence
+        function.needs = frozenset(needs)
+        function.only = only
+        return function
+    return mark
+
+
+class Site:
+    def __init__(self, place, mta_class, **mta_options):
+        self.lab = place
+        self.sink = Sink().start()
+        place.defer(self.sink.stop)
+        self.mta = mta_class(place, self.sink.port, **mta_options).start()
+        self.filters = []
+
+    def filter(self, start=True, **options):
+        """A filter on the MTA's socket with a new spool; ended after the scenario."""
+        options.setdefault("name", f"holdfast-{len(self.filters) + 1}")
+        made = Filter(self.lab, self.mta.socket, **options)
+        self.filters.append(made)
+        return made.start() if start else made
+
+    def client(self, **options):
+        return self.mta.client(**options)
+
+    def send(self, message, **options):
+        """One message on a connection of its own: the reply to its end."""
+        with self.client(**options) as client:
+            reply = client.send(message)
+            client.quit()
+            return reply
+
+    def wait_deliveries(self, count, limit=30):
+        wait_for(lambda: len(self.sink.deliveries()) >= count, limit,
+                 f"{count} messages at the sink; {len(self.sink.deliveries())} came")
+        return self.sink.deliveries()
+
+    def end_scenario(self):
+        """Ends the filters and forgets the mail, whether the scenario held or not."""
+        for made in self.filters:
+            made.kill()
+        if self.mta.pid() is None:
+            self.mta.start()
+        self.mta.empty_queue()
+        self.sink.forget()
+
+    def account(self):
+        """What the MTA and the last filter said, for the report of a failure."""
+        parts = [f"-- end of {self.mta.log}", self.mta.log_tail()]
+        if self.filters:
+            parts += [f"-- end of {self.filters[-1].log}", self.filters[-1].log_tail(25)]
+        return "\n".join(parts)
+
+
+def collect(module, mta_class):
+    return [value for value in vars(module).values()
+            if hasattr(value, "sentence") and value.__module__ == module.__name__
+            and value.needs <= mta_class.offers and value.only in (None, mta_class.name)]
+
+
+def is_long():
+    """More rounds were asked for, with tests/run --long."""
+    return os.environ.get("HOLDFAST_LONG") == "1"
+
+
+def main(mta_class, module, **mta_options):
+    """Runs a module's scenarios, or those whose names are given as arguments."""
+    parser = argparse.ArgumentParser(description=module.__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the scratch directory")
+    parser.add_argument("names", nargs="*", help="functions to run, all by default")
+    arguments = parser.parse_args()
+    chosen = [case for case in collect(module, mta_class)
+              if not arguments.names or case.__name__ in arguments.names]
+    if not lab.is_root():
+        tap.skip_all("a private MTA needs root")
+        return 0
+    expect(holdfast.exists(), f"{holdfast.program('holdfast-milter')} is not built: run tests/run first")
+    lab.raise_on_signals()
+    report = tap.Report(len(chosen))
+    name = f"{mta_class.name}-{pathlib.Path(sys.argv[0]).stem}"
+    with lab.Lab(name, keep=arguments.keep or os.environ.get("HOLDFAST_KEEP") == "1") as place:
+        site = Site(place, mta_class, **mta_options)
+        for case in chosen:
+            try:
+                report.run(f"{case.__name__}: {case.sentence}", lambda case=case: case(site), site.account)
+            finally:
+                site.end_scenario()
+    sys.exit(1 if report.failed else 0)
