@@ -14,7 +14,8 @@ import shutil
 import signal
 import subprocess
 
-from .lab import TOP, run
+from . import build
+from .lab import run
 from .tap import Failure, expect, wait_for
 
 STARTED, STOPPING, STOPPED = "HF-101", "HF-102", "HF-103"
@@ -23,7 +24,7 @@ MTA_GROUP = "postfix"    # who may write to its socket
 
 
 def build_dir():
-    return pathlib.Path(os.environ.get("HOLDFAST_BUILD", TOP / "build" / "plain"))
+    return pathlib.Path(os.environ.get("HOLDFAST_BUILD", build.directory("plain")))
 
 
 def program(name):
@@ -163,6 +164,13 @@ class Filter:
                               + self.log_tail())
             return None
         return wait_for(found, limit, f"event {code}; the filter said: {self.log_tail()}")
+
+    def sanitizer_reports(self):
+        """Lines in which a sanitizer reports a defect, in all runs."""
+        if not self.log.exists():
+            return []
+        return [line for line in self.log.read_text(errors="replace").splitlines()
+                if any(report in line for report in build.REPORTS)]
 
     def log_tail(self, count=15):
         if not self.log.exists():

@@ -22,7 +22,12 @@ class Message:
     mail_parameters: tuple = ()      # words after MAIL FROM:<…>
     rcpt_parameters: tuple = ()      # words after each RCPT TO:<…>, one tuple for all
     way: str = DATA
-    needs: frozenset = frozenset()   # what the MTA has to offer in its EHLO reply
+    needs: frozenset = frozenset()   # what the MTA has to offer: see Mta.offers
+
+    @property
+    def carried(self):
+        """The octets as an MTA carries them: it ends a last line that has no end."""
+        return self.octets if self.octets.endswith(b"\r\n") else self.octets + b"\r\n"
 
 
 def lines(*texts):
@@ -87,8 +92,8 @@ def many_headers(count=900):
     return lines("Subject: many headers", *(f"X-Line-{n}: value {n}" for n in range(count)), "") + lines("End.")
 
 
-def large_header(size=1_000_000):
-    """One header of about a mebibyte in lines of 78."""
+def large_header(size):
+    """One header of about that size, in lines of 78 octets."""
     fold = " " + "x" * 75
     return (lines("Subject: large header", "X-Large: begins")
             + lines(fold) * (size // (len(fold) + 2)) + lines("", "End."))
@@ -136,7 +141,8 @@ def corpus():
         Message("line of 100,000 octets", head("very long line") + lines("z" * 100_000)),
         Message("folded and odd headers", folded + lines("Text.")),
         Message("900 headers", many_headers()),
-        Message("header of 1,000,000 octets", large_header()),
+        Message("header of 60,000 octets", large_header(60_000)),
+        Message("header of 1,000,000 octets", large_header(1_000_000), needs=frozenset(["LARGE HEADERS"])),
         Message("empty body", head("empty body")),
         Message("only empty lines", head("empty lines") + lines("", "", "")),
         Message("no header", lines("", "No header at all.")),

@@ -15,7 +15,7 @@ from .tap import wait_for
 class Mta:
     name = None            # as in paths of tests: postfix, sendmail
     type = None            # as in [mta] type
-    offers = frozenset()   # what it offers in its EHLO reply, of what messages need
+    offers = frozenset()   # what messages and scenarios may need: EHLO keywords, and LARGE HEADERS, of above 64 KiB
     down_reply = None      # code and enhanced code at MAIL while the filter is down
     dies_reply = None      # the same where the filter dies at end-of-message
 

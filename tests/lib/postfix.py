@@ -75,7 +75,7 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix(Mta):
     name = "postfix"
     type = "postfix"
-    offers = frozenset(["CHUNKING", "SMTPUTF8"])
+    offers = frozenset(["CHUNKING", "SMTPUTF8", "LARGE HEADERS"])
     down_reply = (451, "4.7.1")
     dies_reply = (451, "4.7.1")
 

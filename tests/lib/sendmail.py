@@ -7,6 +7,7 @@ Everything is relayed to the sink.
 import os
 import pwd
 import re
+import shutil
 import signal
 
 from . import holdfast
@@ -32,10 +33,19 @@ def prepare():
         made.rename(SHIM)  # others may run with the earlier one
 
 
+def make_config(source, words, target):
+    """Fills the words into a template and has m4 make the configuration."""
+    text = re.sub(r"@([A-Z]+)@", lambda found: str(words[found.group(1)]), (HERE / source).read_text())
+    macros = TREE / "root/usr/share/sendmail/cf"
+    filled = target.with_suffix(".mc")
+    filled.write_text(text)
+    target.write_bytes(run(["m4", f"-D_CF_DIR_={macros}/", macros / "m4/cf.m4", filled]).stdout)
+
+
 class Sendmail(Mta):
     name = "sendmail"
     type = "sendmail"
-    offers = frozenset()
+    offers = frozenset()   # a header above 64 KiB it answers 451 itself: its milter packets end there
     down_reply = (451, "4.3.2")
     dies_reply = (451, "4.3.2")
 
@@ -43,6 +53,7 @@ class Sendmail(Mta):
         super().__init__(lab, sink_port)
         self.port = free_port()
         self.config = self.dir / "sendmail.cf"
+        self.submit_config = self.dir / "submit.cf"
         self.process = None
         prepare()
         self._lay_out(flags, times)
@@ -53,24 +64,22 @@ class Sendmail(Mta):
         make_socket_dir(self.socket, pwd.getpwnam(holdfast.USER).pw_uid, 0)
         write_lines(self.dir / "service.switch", "hosts files", "aliases files", "passwd files")
         write_lines(self.dir / "aliases", "postmaster: postmaster@example.net")
+        (self.dir / "submit").mkdir()
+        shutil.chown(self.dir / "submit", "nobody")
         words = {"DIR": self.dir, "PORT": self.port, "SINK": self.sink_port, "SOCKET": self.socket,
                  "FLAGS": flags, "TIMES": times}
-        text = (HERE / "sendmail.mc.in").read_text()
-        text = re.sub(r"@([A-Z]+)@", lambda found: str(words[found.group(1)]), text)
-        source = self.dir / "sendmail.mc"
-        source.write_text(text)
-        macros = TREE / "root/usr/share/sendmail/cf"
-        self.config.write_bytes(run(["m4", f"-D_CF_DIR_={macros}/", macros / "m4/cf.m4", source]).stdout)
+        make_config("sendmail.mc.in", words, self.config)
+        make_config("submit.mc.in", words, self.submit_config)
         self._sendmail("-bi")
 
-    def _argv(self, *words):
-        return [str(TREE / "root/usr/libexec/sendmail/sendmail"), "-C", str(self.config), *words]
+    def _argv(self, *words, config=None):
+        return [str(TREE / "root/usr/libexec/sendmail/sendmail"), "-C", str(config or self.config), *words]
 
     def _environment(self):
         return os.environ | {"LD_PRELOAD": str(SHIM), "SYSFILE": str(self.log)}
 
-    def _sendmail(self, *words, **options):
-        return run(self._argv(*words), env=self._environment(), cwd=self.dir, **options)
+    def _sendmail(self, *words, config=None, **options):
+        return run(self._argv(*words, config=config), env=self._environment(), cwd=self.dir, **options)
 
     def pid_file(self):
         return self.dir / "sendmail.pid"
@@ -103,6 +112,6 @@ class Sendmail(Mta):
             path.unlink()
 
     def submit(self, message):
-        """Hands a message in through sendmail(1)."""
+        """Hands a message in through sendmail(1), which hands it to the daemon by SMTP."""
         self._sendmail("-i", "-f", message.sender or "<>", "--", *message.recipients,
-                       data=message.octets.replace(b"\r\n", b"\n"))
+                       config=self.submit_config, data=message.octets.replace(b"\r\n", b"\n"))

@@ -80,6 +80,8 @@ class Session(socketserver.StreamRequestHandler):
         elif verb == "RCPT":
             self.recipients.append(text[len("RCPT TO:"):])
             self._reply("250 2.1.5 ok")
+        elif verb == "DATA" and not self.recipients:
+            self._reply("554 5.5.1 no valid recipients")
         elif verb == "DATA":
             self._take()
         elif verb in ("RSET", "NOOP"):

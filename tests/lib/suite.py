@@ -6,6 +6,8 @@ either MTA.  A Site is a Lab with the MTA, the sink behind it, and a filter
 for each scenario on a spool of its own.
 """
 import argparse
+import dataclasses
+import itertools
 import os
 import pathlib
 import sys
@@ -16,12 +18,17 @@ from .sink import Sink
 from .tap import expect, wait_for
 
 
-def scenario(sentence, needs=(), only=None):
-    """Marks a scenario.  needs: what the MTA has to offer.  only: the name of the one MTA it is for."""
+def scenario(sentence, needs=(), only=None, rows=None):
+    """Marks a scenario.
+
+    needs: what the MTA has to offer.  only: the name of the one MTA it is for.
+    rows: a function of the Mta class that gives (name, argument) for each case
+    of the scenario; without it, there is one, and it takes only the Site."""
     def mark(function):
         function.sentence = sentence
         function.needs = frozenset(needs)
         function.only = only
+        function.rows = rows
         return function
     return mark
 
@@ -32,11 +39,16 @@ class Site:
         self.sink = Sink().start()
         place.defer(self.sink.stop)
         self.mta = mta_class(place, self.sink.port, **mta_options).start()
-        self.filters = []
+        self.filters = []          # of the scenario that runs
+        self._numbers = itertools.count(1)
+
+    def unique(self, name):
+        """A name of a directory that no other scenario has."""
+        return f"{name}-{next(self._numbers)}"
 
     def filter(self, start=True, **options):
         """A filter on the MTA's socket with a new spool; ended after the scenario."""
-        options.setdefault("name", f"holdfast-{len(self.filters) + 1}")
+        options.setdefault("name", self.unique("holdfast"))
         made = Filter(self.lab, self.mta.socket, **options)
         self.filters.append(made)
         return made.start() if start else made
@@ -60,6 +72,7 @@ class Site:
         """Ends the filters and forgets the mail, whether the scenario held or not."""
         for made in self.filters:
             made.kill()
+        self.filters.clear()
         if self.mta.pid() is None:
             self.mta.start()
         self.mta.empty_queue()
@@ -73,10 +86,34 @@ class Site:
         return "\n".join(parts)
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    name: str
+    sentence: str
+    function: object
+    arguments: tuple
+
+    def run(self, site):
+        self.function(site, *self.arguments)
+        for made in site.filters:
+            reports = made.sanitizer_reports()
+            expect(not reports, "\n".join(reports))
+
+
 def collect(module, mta_class):
-    return [value for value in vars(module).values()
-            if hasattr(value, "sentence") and value.__module__ == module.__name__
-            and value.needs <= mta_class.offers and value.only in (None, mta_class.name)]
+    """A module's cases on this MTA, in the order they are written."""
+    cases = []
+    for function in vars(module).values():
+        if getattr(function, "sentence", None) is None or function.__module__ != module.__name__:
+            continue
+        if not function.needs <= mta_class.offers or function.only not in (None, mta_class.name):
+            continue
+        if function.rows is None:
+            cases.append(Case(function.__name__, function.sentence, function, ()))
+            continue
+        cases += [Case(function.__name__, f"{function.sentence}: {name}", function, (argument,))
+                  for name, argument in function.rows(mta_class)]
+    return cases
 
 
 def is_long():
@@ -91,7 +128,7 @@ def main(mta_class, module, **mta_options):
     parser.add_argument("names", nargs="*", help="functions to run, all by default")
     arguments = parser.parse_args()
     chosen = [case for case in collect(module, mta_class)
-              if not arguments.names or case.__name__ in arguments.names]
+              if not arguments.names or case.name in arguments.names]
     if not lab.is_root():
         tap.skip_all("a private MTA needs root")
         return 0
@@ -103,7 +140,7 @@ def main(mta_class, module, **mta_options):
         site = Site(place, mta_class, **mta_options)
         for case in chosen:
             try:
-                report.run(f"{case.__name__}: {case.sentence}", lambda case=case: case(site), site.account)
+                report.run(f"{case.name}: {case.sentence}", lambda case=case: case.run(site), site.account)
             finally:
                 site.end_scenario()
     sys.exit(1 if report.failed else 0)

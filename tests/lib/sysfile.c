@@ -15,13 +15,23 @@
 #include <time.h>
 #include <unistd.h>
 
+static char log_path[512] = "/dev/stderr";
 static char log_name[64] = "?";
+
+/* Sendmail cleans its environment, so it is looked at before main(). */
+__attribute__ ((constructor)) static void
+read_environment (void)
+{
+  const char *path = getenv ("SYSFILE");
+
+  if (path != NULL)
+    snprintf (log_path, sizeof log_path, "%s", path);
+}
 
 static void
 write_line (const char *line, size_t size)
 {
-  const char *path = getenv ("SYSFILE");
-  int fd = open (path != NULL ? path : "/dev/stderr", O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  int fd = open (log_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 
   if (fd < 0)
     return;

@@ -1,0 +1,167 @@
+"""The journal goes away, hangs, and comes back: no 250 meanwhile, and all goes on after (P1, P2)."""
+import os
+import threading
+import time
+
+from .. import client as smtp
+from ..client import Refused
+from ..messages import plain
+from ..storage import FileSystem
+from ..suite import scenario
+from ..tap import Failure, equal, expect, wait_for
+from .common import all_whole, nothing_left, refused, taken, taken_soon, void_or_absent
+
+JOURNAL_AWAY, JOURNAL_BACK, COMMIT_LATE = "HF-306", "HF-307", "HF-202"
+
+
+def ways_to_vanish(_mta_class):
+    return [("renamed", "renamed"), ("removed", "removed"), ("replaced by an empty one", "replaced")]
+
+
+@scenario("P1 Q146950: the journal directory disappears while running: no 250 until it is back", rows=ways_to_vanish)
+def journal_vanishes(site, way):
+    made = site.filter()
+    before = taken(site, made, plain("before"))
+    journal = made.spool / "journal"
+    aside = made.spool / "aside"
+    journal.rename(aside)
+    if way == "removed":
+        for path in aside.iterdir():
+            path.rename(made.dir / path.name)
+        aside.rmdir()
+    if way == "replaced":
+        kept = aside.stat()
+        journal.mkdir()
+        os.chown(journal, kept.st_uid, kept.st_gid)
+        journal.chmod(kept.st_mode & 0o7777)
+    refusals = refusals_while_away(site, made, way)
+    if way != "replaced":
+        give_back(made, journal, aside, way)
+        refusals += taken_soon(site, made, plain("after"))
+        expect(any(record["id"] == before["id"] for record in made.records()), "the record before is gone")
+        void_or_absent(made, refusals)
+    nothing_left(made)
+    all_whole(made)
+
+
+def refusals_while_away(site, made, way):
+    """Three tries.  Where another directory stands there, what is answered 250 has to be in it."""
+    refusals = []
+    for number in range(3):
+        message = plain(f"meanwhile {number}")
+        try:
+            reply = site.send(message)
+        except Refused as found:
+            expect(found.reply.code // 100 == 4, str(found))
+            refusals.append(found)
+            continue
+        expect(way == "replaced", "answered 250 without a journal directory")
+        made.record_of(reply.queue_id)
+    expect(refusals, "the first message after the journal had gone was answered 250")
+    return refusals
+
+
+def give_back(made, journal, aside, way):
+    if way == "renamed":
+        aside.rename(journal)
+        return
+    owner = made.spool.stat()
+    journal.mkdir()
+    os.chown(journal, owner.st_uid, owner.st_gid)
+    journal.chmod(0o700)
+    for path in made.dir.glob("*"):
+        if path.is_file() and path not in (made.config, made.log):
+            path.rename(journal / path.name)
+
+
+@scenario("P2: a sync that hangs longer than commit_limit: 451 in time, MAIL tempfailed meanwhile, then all goes on")
+def journal_hangs(site):
+    room = FileSystem(site.lab, site.unique("room"), "ext4", "64M")
+    made = site.filter(start=False, settings={"milter.commit_limit": "3s", "journal.segment_size": "4M"})
+    mount_as_journal(made, room)
+    made.start()
+    taken(site, made, plain("before"))
+    room.freeze()
+    begun = time.monotonic()
+    found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0")
+    took = time.monotonic() - begun
+    expect(2.5 < took < 8, f"the 451 came after {took:.1f} s, with a commit_limit of 3 s")
+    expect(made.events(COMMIT_LATE), "no event tells of the late commit")
+    expect(mail_is_tempfailed(site), "MAIL was taken while the journal hung")
+    room.thaw()
+    refusals = taken_soon(site, made, plain("after"))
+    void_or_absent(made, [found, *refusals])
+    living = [record for record in made.records() if record["recipients"][0]["state"] != "void"]
+    equal(len(living), 2, "records that are not void")
+    nothing_left(made)
+    all_whole(made)
+
+
+def mount_as_journal(made, room):
+    """Puts a file system where the journal will be, and leaves the stage on the other."""
+    journal = made.spool / "journal"
+    journal.symlink_to(room.path)
+    owner = made.spool.stat()
+    os.chown(room.path, owner.st_uid, owner.st_gid)
+    room.path.chmod(0o700)
+
+
+def mail_is_tempfailed(site):
+    with site.client() as client:
+        return client.mail("sender@example.org").code // 100 == 4
+
+
+@scenario("P1: the whole spool hangs: no 250 meanwhile; after the thaw every sender's message is there", only="postfix")
+def spool_hangs(site):
+    room = FileSystem(site.lab, site.unique("room"), "ext4", "64M")
+    made = site.filter(spool=room.path, settings={"milter.commit_limit": "3s", "journal.segment_size": "4M"})
+    taken(site, made, plain("before"))
+    site.mta.set(milter_content_timeout="5s", milter_command_timeout="5s")
+    room.freeze()
+    outcomes = []
+    senders = [threading.Thread(target=try_once, args=(site.mta.port, plain(f"meanwhile {n}"), outcomes))
+               for n in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(40)
+    room.thaw()
+    equal(sorted(outcomes), [4] * 4, "first digits of the replies while the spool hung")
+    taken_soon(site, made, plain("after"))
+    site.mta.set(milter_content_timeout="300s", milter_command_timeout="30s")
+    all_whole(made)
+
+
+def try_once(port, message, outcomes):
+    try:
+        outcomes.append(smtp.send(port, message).code // 100)
+    except Refused as found:
+        outcomes.append(found.reply.code // 100)
+    except (Failure, OSError):
+        outcomes.append(0)
+
+
+@scenario("P2: the spool's file system is taken away and mounted again: the filter lets go of it, and goes on by itself")
+def spool_unmounted(site):
+    room = FileSystem(site.lab, site.unique("room"), "ext4", "64M")
+    made = site.filter(spool=room.path, settings={"journal.segment_size": "4M"})
+    taken(site, made, plain("before"))
+    room.break_read_only()
+    tempfailed = wait_for(lambda: mail_or_message_fails(site), 10, "a 4xx on a read-only file system")
+    expect(tempfailed, "no 4xx on a read-only file system")
+    made.wait_event(JOURNAL_AWAY)
+    wait_for(lambda: not [name for name in made.open_files() if name.startswith(str(room.path))], 10,
+             f"the filter to let go of {room.path}: {made.open_files()}")
+    room.remount()
+    made.wait_event(JOURNAL_BACK)
+    taken_soon(site, made, plain("after"))
+    equal(len([record for record in made.records() if record["recipients"][0]["state"] != "void"]), 2, "records")
+    all_whole(made)
+
+
+def mail_or_message_fails(site):
+    try:
+        site.send(plain("meanwhile"))
+    except Refused as found:
+        return found.reply.code // 100 == 4
+    return False

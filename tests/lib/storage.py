@@ -1,0 +1,117 @@
+"""storage.py - file systems that can be filled, frozen and broken
+
+Each is a small file system of its own: ext4 and others in a file on a loop
+device, or a tmpfs.  Unmounted, and thawed before, when its Lab closes.
+"""
+import os
+import pathlib
+import subprocess
+
+from .lab import run
+from .tap import wait_for
+
+MAKERS = {
+    "ext4": ["mkfs.ext4", "-q", "-F", "-m", "0"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+}
+
+
+class FileSystem:
+    def __init__(self, lab, name, kind="ext4", size="64M", inodes=None):
+        self.path = lab.subdir(name)
+        self.kind = kind
+        self.frozen = False
+        if kind == "tmpfs":
+            options = f"size={size},mode=755" + (f",nr_inodes={inodes}" if inodes else "")
+            run(["mount", "-t", "tmpfs", "-o", options, "holdfast-test", self.path])
+        else:
+            self.image = lab.dir / f"{name}.img"
+            run(["truncate", "-s", size, self.image])
+            more = ["-N", str(inodes)] if inodes else []
+            run([*MAKERS[kind], *more, self.image])
+            run(["mount", "-o", self.options(), self.image, self.path])
+        lab.defer(self.unmount)
+
+    def options(self):
+        return "loop,errors=remount-ro" if self.kind == "ext4" else "loop"
+
+    def break_read_only(self):
+        """An error makes an ext4 read-only, as a bad disk does."""
+        device = os.path.basename(run(["findmnt", "-n", "-o", "SOURCE", self.path]).stdout.decode().strip())
+        pathlib.Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
+
+    def remount(self):
+        """Unmounts, checks and mounts again, as an operator would: fails while anything is open on it."""
+        self.unmount()
+        run(["fsck.ext4", "-f", "-y", self.image], check=False)
+        run(["mount", "-o", self.options(), self.image, self.path])
+
+    def unmount(self):
+        self.thaw()
+        if os.path.ismount(self.path):
+            wait_for(self._try_unmount, 15, f"{self.path} to be free for umount")
+
+    def _try_unmount(self):
+        return subprocess.run(["umount", str(self.path)], capture_output=True, check=False).returncode == 0
+
+    def freeze(self):
+        """Every write and sync hangs from now on, until thaw()."""
+        run(["fsfreeze", "--freeze", self.path])
+        self.frozen = True
+
+    def thaw(self):
+        if self.frozen:
+            run(["fsfreeze", "--unfreeze", self.path])
+            self.frozen = False
+
+    def free_bytes(self):
+        space = os.statvfs(self.path)
+        return space.f_bavail * space.f_frsize
+
+    def fill(self, leave=0):
+        """Takes all free space but about leave octets."""
+        ballast = self._ballast()
+        with open(ballast, "ab") as out:
+            for size in (1 << 20, 1 << 16, 1 << 12):
+                _fill_by(out, size, lambda size=size: self.free_bytes() >= leave + size)
+
+    def take_inodes(self, leave=0):
+        """Takes all free inodes but leave."""
+        place = self.path / "inodes"
+        place.mkdir(exist_ok=True)
+        count = os.statvfs(self.path).f_ffree - leave
+        for number in range(count):
+            try:
+                (place / str(number)).touch()
+            except OSError:
+                return
+
+    def _ballast(self):
+        return self.path / "ballast"
+
+    def release(self):
+        """Gives back what fill() and take_inodes() took."""
+        self._ballast().unlink(missing_ok=True)
+        place = self.path / "inodes"
+        if place.exists():
+            for name in place.iterdir():
+                name.unlink()
+            place.rmdir()
+
+
+def _fill_by(out, size, has_room):
+    block = b"\xff" * size
+    while has_room():
+        try:
+            out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+        except OSError:
+            return
+
+
+def tree(path):
+    """Every file below a directory with its octets: what a start that failed must leave as it was."""
+    return {str(name.relative_to(path)): name.read_bytes()
+            for name in sorted(pathlib.Path(path).rglob("*")) if name.is_file()}
