@@ -73,10 +73,15 @@ class Site:
         for made in self.filters:
             made.kill()
         self.filters.clear()
+        self.mta.restore()
         if self.mta.pid() is None:
             self.mta.start()
         self.mta.empty_queue()
         self.sink.forget()
+
+    def note(self, text):
+        """Figures of a scenario, for whoever reads the report."""
+        print(f"# {text}", flush=True)
 
     def account(self):
         """What the MTA and the last filter said, for the report of a failure."""
