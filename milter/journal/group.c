@@ -46,6 +46,12 @@ hf_group_begin (HfGroup *self, const HfJournal *journal)
   self->chain = journal->chain;
 }
 
+void
+hf_group_forget (HfGroup *self)
+{
+  g_ptr_array_set_size (self->commits, 0);
+}
+
 static gboolean
 flush (HfGroup *self, HfJournal *journal, GError **error)
 {
