@@ -38,10 +38,16 @@ hf_group_clear (HfGroup *self)
 }
 
 void
+hf_group_end (HfGroup *self)
+{
+  g_ptr_array_set_size (self->commits, 0);
+}
+
+void
 hf_group_begin (HfGroup *self, const HfJournal *journal)
 {
+  hf_group_end (self);
   g_string_truncate (self->buffer, 0);
-  g_ptr_array_set_size (self->commits, 0);
   self->start = self->flushed = journal->segment->written;
   self->chain = journal->chain;
 }

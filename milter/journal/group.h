@@ -62,4 +62,8 @@ gboolean hf_group_add_void (HfGroup *self, HfJournal *journal, const HfVoid *mar
  */
 gboolean hf_group_commit (HfGroup *self, HfJournal *journal, GError **error);
 
+/* Drops the references to the commits, and so closes their stages: a writer
+ * that waits for mail holds no room on the spool. */
+void hf_group_end (HfGroup *self);
+
 G_END_DECLS

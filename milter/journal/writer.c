@@ -150,6 +150,7 @@ answer_group (HfWriter *self)
       if (!hf_commit_decide (commit, NULL))
         want_void (self, commit, segment, "commit limit passed");
     }
+  hf_group_end (&self->group);
 }
 
 /* Nothing of the group counts, but its records may lie in the segment. */
@@ -163,6 +164,7 @@ fail_group (HfWriter *self, guint64 segment, const GError *error)
       want_void (self, commit, segment, "commit failed");
       hf_commit_decide (commit, g_error_copy (error));
     }
+  hf_group_end (&self->group);
 }
 
 static void
