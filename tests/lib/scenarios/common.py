@@ -11,7 +11,7 @@ ID = r"[0-9A-HJKMNP-TV-Z]{26}"
 
 def nothing_left(made):
     """No temp stream, with a name or without, once all transactions are over."""
-    wait_for(lambda: not made.staged() and not made.open_stages(), 10,
+    wait_for(lambda: not made.staged() and not made.open_stages(), 5,
              f"the stages to go: {made.staged()} {made.open_stages()}")
 
 
