@@ -258,6 +258,7 @@ hf_group_commit (HfGroup *self, HfJournal *journal, GError **error)
   segment->written = self->flushed;
   if (!hf_segment_sync (segment, error))
     return FALSE;
+  hf_journal_count (journal, self->flushed - self->start);
   if (self->commits->len > 0)
     {
       journal->chain = self->chain;
