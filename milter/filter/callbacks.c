@@ -110,6 +110,8 @@ refuse_message (SMFICTX *ctx, HfConnection *self, const GError *error)
                                                                                    : HF_EVENT_MESSAGE_NOT_STORED;
   const sfsistat answer = refuse (ctx, event, "message not stored", &self->txn.facts, error);
 
+  if (g_error_matches (error, HF_ERROR, HF_ERROR_IO) || g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND))
+    hf_writer_doubt (the_filter->writer);
   end_transaction (self);
   return answer;
 }

@@ -330,12 +330,11 @@ hf_journal_count (HfJournal *self, guint64 octets)
     hf_usage_grow (self->parameters->usage, octets);
 }
 
-void
-hf_journal_publish (HfJournal *self)
+static int
+write_published (HfJournal *self)
 {
   HfPublished published = { 0 };
   gchar text[HF_PUBLISHED_SIZE];
-  gboolean failed;
 
   if (self->segment != NULL)
     {
@@ -344,7 +343,31 @@ hf_journal_publish (HfJournal *self)
       published.synced = self->segment->synced;
     }
   hf_published_format (&published, text);
-  failed = hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0) < 0;
+  return hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0);
+}
+
+gboolean
+hf_journal_probe (HfJournal *self, gboolean write, GError **error)
+{
+  struct statvfs st;
+
+  if (!hf_segment_check_path (self->segment, error))
+    return FALSE;
+  if (hf_sys.statvfs (self->dir_path, &st) < 0)
+    return hf_error_set_errno (error, errno, "journal-probe", "cannot look at the file system of '%s'", self->dir_path);
+  if ((st.f_flag & ST_RDONLY) != 0)
+    return hf_error_set_errno (error, EROFS, "journal-probe", "cannot use journal '%s'", self->dir_path);
+  if (write && (write_published (self) < 0 || hf_sys.fdatasync (self->open_fd) < 0))
+    return hf_error_set_errno (error, errno, "journal-probe", "cannot write '%s/%s'", self->dir_path,
+                               HF_JOURNAL_OPEN);
+  return TRUE;
+}
+
+void
+hf_journal_publish (HfJournal *self)
+{
+  const gboolean failed = write_published (self) < 0;
+
   if (failed && !self->publish_failed)
     {
       g_autoptr (GError) error = NULL;

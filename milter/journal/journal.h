@@ -74,6 +74,16 @@ void hf_journal_count (HfJournal *self, guint64 octets);
  * a failure is an event and no error. */
 void hf_journal_publish (HfJournal *self);
 
+/**
+ * hf_journal_probe:
+ * @write: write and sync too, without touching any segment
+ *
+ * Is the journal still where it was, on a file system that takes writes?
+ * While no mail reaches the journal, because its stages fail, nothing else
+ * would notice.  FALSE: the journal is to be abandoned.
+ */
+gboolean hf_journal_probe (HfJournal *self, gboolean write, GError **error);
+
 /* Closes in order: end line, sync, cut.  Then frees. */
 void hf_journal_close (HfJournal *self);
 

@@ -117,17 +117,24 @@ hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guint64 offse
 }
 
 gboolean
-hf_segment_sync (HfSegment *self, GError **error)
+hf_segment_check_path (const HfSegment *self, GError **error)
 {
-  gint same;
+  const gint same = hf_sys_same_file (self->write_fd, self->path);
 
-  if (hf_sys.fdatasync (self->write_fd) < 0)
-    return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
-  same = hf_sys_same_file (self->write_fd, self->path);
   if (same < 0)
     return hf_error_set_errno (error, errno, "path-check", "segment '%s' is gone", self->path);
   if (same == 0)
     return hf_error_set (error, HF_ERROR_IO, "path-check", "segment '%s' is another file now", self->path);
+  return TRUE;
+}
+
+gboolean
+hf_segment_sync (HfSegment *self, GError **error)
+{
+  if (hf_sys.fdatasync (self->write_fd) < 0)
+    return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
+  if (!hf_segment_check_path (self, error))
+    return FALSE;
   self->synced = self->written;
   return TRUE;
 }

@@ -68,6 +68,9 @@ gboolean hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guin
  * an unlinked file succeed, and must not count (KB Q146950). */
 gboolean hf_segment_sync (HfSegment *self, GError **error);
 
+/* The check alone.  FALSE with HF_ERROR_IO or HF_ERROR_NOT_FOUND. */
+gboolean hf_segment_check_path (const HfSegment *self, GError **error);
+
 /* Cuts the NULs behind what is synced off and closes.  Only for a segment
  * without a failure; an error here loses nothing and is not reported. */
 void hf_segment_close_clean (HfSegment *self);

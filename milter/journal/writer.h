@@ -35,6 +35,11 @@ void hf_writer_submit (HfWriter *self, HfCommit *commit);
 /* What the journal takes of the file system, borrowed.  Threads: any. */
 HfUsage *hf_writer_usage (HfWriter *self);
 
+/* Something else on the journal's file system failed: the writer looks, as soon
+ * as it can, whether the journal still works, and lets go of it if not.
+ * Threads: any. */
+void hf_writer_doubt (HfWriter *self);
+
 /* Milliseconds: what the last group took, for a few seconds after it, or the
  * age of the one in progress where that is greater. */
 gint64 hf_writer_latency_ms (HfWriter *self);
