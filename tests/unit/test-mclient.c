@@ -412,6 +412,34 @@ test_libmilter (void)
     }
 }
 
+/* Postfix takes header lines of 102,400 octets, libmilter by itself only 65,535. */
+static void
+test_long_header (void)
+{
+  static const gsize rows[] = { 65000, 65534, 65535, 65536, 102400, 900000 };
+  Nothing nothing = { 0 };
+
+  if (tap_check ("start", nothing_start (&nothing, NULL)))
+    for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+      {
+        g_autoptr (McClient) client = mc_client_connect (nothing.spec, &mc_postfix, 5000, NULL);
+        g_autofree gchar *row = g_strdup_printf ("%" G_GSIZE_FORMAT " octets", rows[i]);
+        g_autofree gchar *value = g_strnfill (rows[i], 'x');
+        g_auto (McReply) reply = MC_REPLY_INIT;
+
+        tap_check (row, mc_client_begin (client, NULL));
+        tap_check (row, mc_client_mail (client, mail, &reply, NULL));
+        tap_check (row, mc_client_rcpt (client, rcpt_b, &reply, NULL));
+        tap_check (row, mc_client_data (client, &reply, NULL));
+        tap_check (row, mc_client_header (client, "X-Long", value, &reply, NULL));
+        tap_check_int (row, reply.code, SMFIR_CONTINUE);
+        tap_check (row, mc_client_eoh (client, &reply, NULL));
+        tap_check (row, mc_client_eom (client, &reply, NULL));
+        tap_check_int (row, reply.code, SMFIR_CONTINUE);
+      }
+  nothing_end (&nothing);
+}
+
 /* Octets that are no packet make libmilter end the connection, and no other. */
 static void
 test_garbage (void)
@@ -436,7 +464,7 @@ test_garbage (void)
 static const TapTest tests[] = {
   { "message", test_message },     { "refusal", test_refusal }, { "broken filter", test_broken_filter },
   { "agree", test_agree },         { "macro list", test_macro_list }, { "libmilter", test_libmilter },
-  { "garbage", test_garbage },     { NULL, NULL },
+  { "garbage", test_garbage },     { "long header", test_long_header }, { NULL, NULL },
 };
 
 int
