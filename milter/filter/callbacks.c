@@ -114,7 +114,11 @@ refuse_message (SMFICTX *ctx, HfConnection *self, const GError *error)
   return answer;
 }
 
-/* ---- the callbacks ---- */
+/* ---- the callbacks ----
+ *
+ * Where no reply was asked for, any other value than SMFIS_NOREPLY makes
+ * libmilter complain to syslog, once a callback.  An MTA that knows no such
+ * flags still gets its reply: libmilter then sends it by itself. */
 
 /* Asks for exact header values, and for replies to MAIL and the end only. */
 static sfsistat
@@ -152,10 +156,10 @@ cb_connect (SMFICTX *ctx, char *host, _SOCK_ADDR *address)
   HfConnection *self = need_connection (ctx);
 
   if (self == NULL)
-    return SMFIS_TEMPFAIL;
+    return SMFIS_NOREPLY;
   g_free (self->client);
   self->client = describe_client (host, address);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -168,7 +172,7 @@ cb_helo (SMFICTX *ctx, char *helo)
       g_free (self->helo);
       self->helo = g_strdup (helo);
     }
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static gchar *
@@ -218,7 +222,7 @@ cb_rcpt (SMFICTX *ctx, char **argv)
 
   if (self != NULL)
     hf_transaction_rcpt (&self->txn, (const gchar *const *) argv);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static void
@@ -235,7 +239,7 @@ cb_data (SMFICTX *ctx)
 
   if (self != NULL)
     learn_queue (ctx, self);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -245,7 +249,7 @@ cb_header (SMFICTX *ctx, char *name, char *value)
 
   if (self != NULL)
     hf_transaction_header (&self->txn, name, value);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -254,10 +258,10 @@ cb_eoh (SMFICTX *ctx)
   HfConnection *self = get_connection (ctx);
 
   if (self == NULL)
-    return SMFIS_CONTINUE;
+    return SMFIS_NOREPLY;
   learn_queue (ctx, self);
   hf_transaction_end_of_headers (&self->txn);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -267,7 +271,7 @@ cb_body (SMFICTX *ctx, unsigned char *data, size_t size)
 
   if (self != NULL)
     hf_transaction_body (&self->txn, data, size);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 /* Waits for the writer's decision, telling the MTA that we are still there, or
