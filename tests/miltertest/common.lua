@@ -43,6 +43,19 @@ function greet(conn)
 	ok("helo", mt.helo(conn, "client.example.net"))
 end
 
+-- A filter need not want these two, and miltertest then refuses to say them.
+function start_data(conn)
+	if not mt.test_option(conn, SMFIP_NODATA) then
+		ok("data", mt.data(conn))
+	end
+end
+
+function end_headers(conn)
+	if not mt.test_option(conn, SMFIP_NOEOH) then
+		ok("eoh", mt.eoh(conn))
+	end
+end
+
 -- MAIL, the recipients and DATA.  miltertest can send macros no later than
 -- with a recipient; there Postfix gives the queue id from the second on.
 function envelope(conn, queue_id, recipients)
@@ -51,13 +64,13 @@ function envelope(conn, queue_id, recipients)
 		mt.macro(conn, SMFIC_RCPT, "i", queue_id, "{rcpt_addr}", address)
 		ok("rcpt", mt.rcptto(conn, "<" .. address .. ">"))
 	end
-	ok("data", mt.data(conn))
+	start_data(conn)
 end
 
 function headers(conn)
 	ok("header", mt.header(conn, "From", " sender@example.net"))
 	ok("header", mt.header(conn, "Subject", " a line\n\tfolded"))
-	ok("eoh", mt.eoh(conn))
+	end_headers(conn)
 end
 
 -- Whatever the filter does, it does not change mail: it asked for no action,

@@ -9,11 +9,11 @@ run(function()
 	for i = 1, 1000 do
 		ok("rcpt", mt.rcptto(conn, "<recipient" .. i .. "@example.org>"))
 	end
-	ok("data", mt.data(conn))
+	start_data(conn)
 	for i = 1, 100 do
 		ok("header", mt.header(conn, "X-Number-" .. i, string.rep(" word", 200)))
 	end
-	ok("eoh", mt.eoh(conn))
+	end_headers(conn)
 	ok("body", mt.bodyrandom(conn, 2000000))
 	ok("eom", mt.eom(conn))
 	expect_reply(conn, "end of message", "continue")
