@@ -73,12 +73,13 @@ def taken_soon(site, made, message, limit=30):
     return refusals
 
 
-def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None):
+def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None, holds_stage=False):
     """The message is answered with this 4xx, and leaves nothing that counts.
 
     Checks P2: the reply ends with the code of an event and, at the end of a
     message, its id; at that stage the event names the queue id, the step and,
-    where cause is given, the errno.  Returns the Refused."""
+    where cause is given, the errno.  With holds_stage the writer that hangs
+    still reads the stage.  Returns the Refused."""
     try:
         site.send(message)
     except Refused as raised:
@@ -91,7 +92,8 @@ def refused(site, made, message, *, code, enhanced, stage="end of message", caus
         event_tells(made, found.reply, cause)
     else:
         expect(re.search(r"HF-\d{3}", found.reply.text), f"reply names no event: {found.reply}")
-    nothing_left(made)
+    if not holds_stage:
+        nothing_left(made)
     return found
 
 
