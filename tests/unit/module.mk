@@ -10,7 +10,6 @@ UNIT_TESTS = \
 	tests/unit/test-mclient \
 	tests/unit/test-packet \
 	tests/unit/test-socket-spec \
-	tests/unit/test-stage-pool \
 	tests/unit/test-sys \
 	tests/unit/test-values
 UNIT_CUNIT = tests/unit/libtap.a $(CUNIT_LIBS)
@@ -29,8 +28,6 @@ tests_unit_test_packet_SOURCES = tests/unit/test-packet.c
 tests_unit_test_packet_LDADD = $(UNIT_CUNIT) $(CLIENT_LIBS)
 tests_unit_test_socket_spec_SOURCES = tests/unit/test-socket-spec.c
 tests_unit_test_socket_spec_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
-tests_unit_test_stage_pool_SOURCES = tests/unit/test-stage-pool.c
-tests_unit_test_stage_pool_LDADD = $(UNIT_CUNIT) $(FILTER_LIBS)
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c
 tests_unit_test_sys_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
 tests_unit_test_values_SOURCES = tests/unit/test-values.c
