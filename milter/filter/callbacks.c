@@ -199,7 +199,8 @@ cb_mail (SMFICTX *ctx, char **argv)
   facts->helo = g_strdup (self->helo);
   facts->daemon = dup_macro (ctx, "{daemon_name}");
   facts->auth = dup_macro (ctx, "{auth_authen}");
-  if (!hf_filter_admit (the_filter, &error))
+  if (!hf_filter_admit (the_filter, &error)
+      || !hf_transaction_reserve (&self->txn, (const gchar *const *) argv, &error))
     {
       const sfsistat answer = refuse (ctx, HF_EVENT_MAIL_REFUSED, "try again later", facts, error);
 

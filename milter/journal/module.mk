@@ -4,6 +4,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/commit.c milter/journal/commit.h \
 	milter/journal/digest.c milter/journal/digest.h \
 	milter/journal/directory.c milter/journal/directory.h \
+	milter/journal/ground.c milter/journal/ground.h \
 	milter/journal/group.c milter/journal/group.h \
 	milter/journal/journal.c milter/journal/journal.h \
 	milter/journal/reader.c milter/journal/reader.h \
@@ -12,6 +13,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/segment.c milter/journal/segment.h \
 	milter/journal/spare.c milter/journal/spare.h \
 	milter/journal/statement.c milter/journal/statement.h \
+	milter/journal/usage.c milter/journal/usage.h \
 	milter/journal/view.c milter/journal/view.h \
 	milter/journal/window.c milter/journal/window.h \
 	milter/journal/wire.c milter/journal/wire.h \

@@ -19,6 +19,9 @@
 #define SMALL_RECORD (1024 * 1024)
 #define GROUP_LIMIT (4 * 1024 * 1024)
 #define RETRY_MS 1000
+/* How long the last group's time tells what the next may take.  When MAIL is
+ * turned away for it nothing is written, so it has to be forgotten again. */
+#define REMEMBER_MS 5000
 
 struct HfWriter
 {
@@ -35,7 +38,8 @@ struct HfWriter
   gboolean has_ended;
   GError *away;        /* why the journal is not open; NULL when it is */
   gint64 busy_since_ms; /* 0: idle */
-  gint64 last_ms;
+  gint64 last_ms;      /* of the last turn */
+  gint64 ended_ms;     /* when that was */
   gint64 overdue_ms;
 
   /* the thread's own */
@@ -58,6 +62,7 @@ unref (HfWriter *self)
   g_free (self->parameters.spool);
   g_free (self->parameters.host);
   g_free (self->parameters.instance);
+  hf_usage_unref (self->parameters.usage);
   pthread_mutex_destroy (&self->mutex);
   pthread_cond_destroy (&self->work);
   pthread_cond_destroy (&self->ended);
@@ -150,6 +155,7 @@ answer_group (HfWriter *self)
       if (!hf_commit_decide (commit, NULL))
         want_void (self, commit, segment, "commit limit passed");
     }
+  hf_group_forget (&self->group);
 }
 
 /* Nothing of the group counts, but its records may lie in the segment. */
@@ -163,6 +169,7 @@ fail_group (HfWriter *self, guint64 segment, const GError *error)
       want_void (self, commit, segment, "commit failed");
       hf_commit_decide (commit, g_error_copy (error));
     }
+  hf_group_forget (&self->group);
 }
 
 static void
@@ -344,7 +351,8 @@ turn (HfWriter *self, gboolean *large_next)
   else if (batch.length > 0 || self->voids->len > 0)
     write_batch (self, &batch);
   pthread_mutex_lock (&self->mutex);
-  self->last_ms = hf_sys_monotonic_ms () - self->busy_since_ms;
+  self->ended_ms = hf_sys_monotonic_ms ();
+  self->last_ms = self->ended_ms - self->busy_since_ms;
   self->busy_since_ms = 0;
   return TRUE;
 }
@@ -396,6 +404,7 @@ new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
   self->parameters.spool = g_strdup (parameters->spool);
   self->parameters.host = g_strdup (parameters->host);
   self->parameters.instance = g_strdup (parameters->instance);
+  self->parameters.usage = hf_usage_new ();
   self->overdue_ms = overdue_ms;
   self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
   hf_group_init (&self->group);
@@ -474,13 +483,21 @@ hf_writer_submit (HfWriter *self, HfCommit *commit)
   pthread_mutex_unlock (&self->mutex);
 }
 
+HfUsage *
+hf_writer_usage (HfWriter *self)
+{
+  return self->parameters.usage;
+}
+
 gint64
 hf_writer_latency_ms (HfWriter *self)
 {
   gint64 latency_ms;
 
   pthread_mutex_lock (&self->mutex);
-  latency_ms = MAX (self->last_ms, age_ms (self));
+  latency_ms = age_ms (self);
+  if (hf_sys_monotonic_ms () - self->ended_ms < REMEMBER_MS)
+    latency_ms = MAX (latency_ms, self->last_ms);
   pthread_mutex_unlock (&self->mutex);
   return latency_ms;
 }

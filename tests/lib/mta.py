@@ -29,6 +29,9 @@ class Mta:
     def client(self, **options):
         return Client(self.port, **options)
 
+    def restore(self):
+        """Takes back what a scenario changed in the configuration."""
+
     def pid_file(self):
         raise NotImplementedError
 

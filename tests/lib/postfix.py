@@ -40,6 +40,7 @@ SETTINGS = {
     "queue_run_delay": "1s",
     "transport_retry_time": "1s",
     "in_flow_delay": "0",
+    "enable_long_queue_ids": "yes",       # the short ones come again
     "smtpd_error_sleep_time": "0",
     "smtpd_junk_command_limit": "1000",
     "default_destination_recipient_limit": "2000",
@@ -95,6 +96,7 @@ class Postfix(Mta):
             "non_smtpd_milters": f"unix:{self.socket}",
         } | (settings or {})
         self.transports = transports or {}
+        self._changed = {}
         self._lay_out()
 
     def _lay_out(self):
@@ -112,14 +114,19 @@ class Postfix(Mta):
         self.lab.defer(self.stop)
 
     def _write_main(self):
-        write_lines(self.etc / "main.cf", *(f"{key} = {value}" for key, value in self.settings.items()))
+        write_lines(self.etc / "main.cf",
+                    *(f"{key} = {value}" for key, value in (self.settings | self._changed).items()))
 
     def set(self, **settings):
-        """Changes main.cf, and makes a running instance take it."""
-        self.settings |= settings
+        """Changes main.cf until restore(), and makes a running instance take it."""
+        self._changed = settings
         self._write_main()
         if self.pid():
             self.reload()
+
+    def restore(self):
+        if self._changed:
+            self.set()
 
     def _postfix(self, verb):
         run(["postfix", "-c", self.etc, verb])

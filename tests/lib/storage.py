@@ -18,8 +18,9 @@ MAKERS = {
 
 
 class FileSystem:
-    def __init__(self, lab, name, kind="ext4", size="64M", inodes=None):
-        self.path = lab.subdir(name)
+    def __init__(self, lab, name, kind="ext4", size="64M", inodes=None, at=None):
+        """Mounted at a new directory of the lab, or at an existing one."""
+        self.path = at or lab.subdir(name)
         self.kind = kind
         self.frozen = False
         if kind == "tmpfs":

@@ -1,0 +1,224 @@
+"""Start, stop and reload of the filter, as an operator meets them."""
+import pathlib
+import pwd
+import re
+import stat
+import time
+
+from ..holdfast import MTA_GROUP, USER
+from ..lab import free_port
+from ..messages import Message, head, lines, plain
+from ..suite import scenario
+from ..tap import equal, expect, wait_for
+from .common import all_whole, nothing_left, taken
+
+SOCKET_REPLACED, STAGE_NAMED, STOP_INCOMPLETE = "HF-109", "HF-111", "HF-104"
+RELOADED, RELOAD_REFUSED, NEEDS_RESTART = "HF-106", "HF-107", "HF-108"
+
+
+def fails_to_start(made, reason, limit=10):
+    """The start ends with status 2 and names the configuration's file, and the reason."""
+    made.launch()
+    equal(made.wait(limit), 2, f"exit status; it said: {made.log_tail()}")
+    said = made.log_tail()
+    expect(str(made.config) in said, f"the file is not named: {said}")
+    expect(re.search(reason, said), f"no {reason!r} in: {said}")
+
+
+@scenario("a second filter on the same spool is refused, and the first goes on")
+def second_on_spool(site):
+    made = site.filter()
+    second = site.filter(start=False, spool=made.spool,
+                         settings={"milter.socket": f"unix:{made.socket_path.with_name('second.sock')}"})
+    fails_to_start(second, rf"{re.escape(str(made.spool))}.*(in use|another|locked)")
+    taken(site, made, plain())
+
+
+@scenario("a live socket of another filter is refused, and that filter goes on")
+def live_socket(site):
+    made = site.filter()
+    fails_to_start(site.filter(start=False), r"in use|another|listens")
+    taken(site, made, plain())
+
+
+@scenario("a stale socket is replaced, and an event tells")
+def stale_socket(site):
+    made = site.filter()
+    made.kill()
+    expect(stat.S_ISSOCK(made.socket_path.lstat().st_mode), "no stale socket to replace")
+    made.start()
+    expect(made.events(SOCKET_REPLACED), "no event tells that the socket was replaced")
+    taken(site, made, plain())
+
+
+@scenario("what is no socket is not replaced")
+def no_socket_in_the_way(site):
+    made = site.filter(start=False)
+    made.socket_path.unlink(missing_ok=True)
+    made.socket_path.write_text("precious")
+    try:
+        fails_to_start(made, re.escape(str(made.socket_path)))
+        equal(made.socket_path.read_text(), "precious", "file in the way")
+    finally:
+        made.socket_path.unlink()
+
+
+@scenario("socket mode and group are as configured, and the MTA's user can write to it")
+def socket_permissions(site):
+    made = site.filter(settings={"milter.socket_mode": "0620"})
+    status = made.socket_path.stat()
+    equal(stat.S_IMODE(status.st_mode), 0o620, "mode")
+    equal(pathlib.Path(made.socket_path).group(), MTA_GROUP, "group")
+    taken(site, made, plain())
+
+
+def status_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+@scenario("started as root with user=, it keeps no privilege")
+def drops_privileges(site):
+    made = site.filter()
+    wanted = pwd.getpwnam(USER)
+    status = status_of(made.process.pid)
+    equal(status["Uid"].split(), [str(wanted.pw_uid)] * 4, "Uid")
+    equal(status["Gid"].split(), [str(wanted.pw_gid)] * 4, "Gid")
+    expect("0" not in status["Groups"].split(), f"still in the group of root: {status['Groups']}")
+    for name in ("CapEff", "CapPrm"):
+        equal(int(status[name], 16), 0, name)
+    expect(not made.events(STAGE_NAMED), "without privileges, stages have to have names")
+    taken(site, made, plain())
+
+
+@scenario("no core is ever dumped: it would hold mail")
+def no_core(site):
+    made = site.filter()
+    text = pathlib.Path(f"/proc/{made.process.pid}/limits").read_text()
+    found = re.search(r"^Max core file size +(\w+) +(\w+)", text, re.MULTILINE)
+    equal(found.groups(), ("0", "0"), "limits of a core file")
+
+
+@scenario("nobody else can read what the spool holds")
+def spool_is_private(site):
+    made = site.filter()
+    taken(site, made, Message("private", head("private") + lines("x" * 70) * 1000))
+    for path in made.spool.rglob("*"):
+        expect(path.stat().st_mode & 0o007 == 0, f"{path} can be used by others: {oct(path.stat().st_mode)}")
+
+
+@scenario("SIGTERM without open transactions: exit 0 at once, sessions or not")
+def stops_at_once(site):
+    made = site.filter()
+    with site.client() as client:
+        client.send(plain())
+        begun = time.monotonic()
+        made.term()
+        equal(made.wait(10), 0, "exit status")
+        took = time.monotonic() - begun
+    expect(took < 3, f"the stop took {took:.1f} s")
+
+
+@scenario("SIGTERM while a transaction stays open: over at drain_limit, an event tells, and nothing was promised")
+def drain_limit(site):
+    made = site.filter(settings={"milter.drain_limit": "2s"})
+    client = site.client()
+    client.open(plain())
+    begun = time.monotonic()
+    made.term()
+    status = made.wait(15)
+    took = time.monotonic() - begun
+    expect(status != 0, "exit status 0 with a transaction open")
+    expect(1.5 < took < 6, f"the stop took {took:.1f} s, with a drain_limit of 2 s")
+    expect(made.events(STOP_INCOMPLETE), "no event tells of the open transaction")
+    expect(client.data(plain().octets).code // 100 == 4, "the end of the message was not tempfailed")
+    client.drop()
+    made.start()
+    equal(made.records(), [], "records")
+    nothing_left(made)
+
+
+@scenario("SIGUSR1 takes what can be reloaded, names what can't, and refuses a file with an error")
+def reloads(site):
+    made = site.filter()
+    made.write_config(milter__commit_limit="45s")
+    made.reload()
+    event = made.wait_event(RELOADED)
+    expect("milter.commit_limit" in event.line, f"the key is not named: {event.line}")
+    made.write_config(journal__segment_size="8M")
+    made.reload()
+    event = made.wait_event(NEEDS_RESTART)
+    expect("journal.segment_size" in event.line, f"the key is not named: {event.line}")
+    made.write_config(milter__commit_limit="never")
+    made.reload()
+    event = made.wait_event(RELOAD_REFUSED)
+    expect(f"{made.config}:" in event.line, f"file and line are not named: {event.line}")
+    made.write_config(milter__commit_limit="45s")  # the command reads the file too
+    taken(site, made, plain())
+
+
+@scenario("a reload changes what is done: a space mark above the file system turns mail away, and back")
+def reload_has_effect(site):
+    made = site.filter()
+    taken(site, made, plain("before"))
+    made.write_config(pressure__space_stop="100000G")
+    made.reload()
+    made.wait_event(RELOADED)
+
+    def code():
+        with site.client() as client:
+            return client.mail("sender@example.org").code
+
+    wait_for(lambda: code() == 452, 10, "MAIL to be answered 452")
+    made.write_config(pressure__space_stop="0")
+    made.reload()
+    made.wait_event(RELOADED, count=2)
+    wait_for(lambda: code() == 250, 10, "MAIL to be taken again")
+    taken(site, made, plain("after"))
+
+
+@scenario("a filter on a loopback port instead of a socket file", only="postfix")
+def tcp_socket(site):
+    port = free_port()
+    made = site.filter(settings={"milter.socket": f"inet:{port}@127.0.0.1"})
+    site.mta.set(smtpd_milters=f"inet:127.0.0.1:{port}")
+    taken(site, made, plain())
+    all_whole(made)
+
+
+@scenario("memory does not grow with the size of the message")
+def memory_is_bounded(site):
+    made = site.filter()
+    taken(site, made, plain("small"))
+    before = resident_kib(made)
+    site.send(Message("forty megabytes", head("forty megabytes") + lines("m" * 78) * 500_000))
+    grown = resident_kib(made) - before
+    expect(grown < 12_000, f"{grown} KiB more after a message of 40 MB")
+
+
+def resident_kib(made):
+    return int(status_of(made.process.pid)["VmHWM"].split()[0])
+
+
+@scenario("descriptors do not leak: as many open after a hundred messages and broken sessions as before")
+def descriptors_do_not_leak(site):
+    made = site.filter()
+    taken(site, made, plain("first"))
+    wait_for(lambda: no_session(made), 10, "the first session to end")
+    before = sorted(made.open_files())
+    for number in range(100):
+        with site.client() as client:
+            client.open(plain(f"number {number}"))
+            if number % 3 == 0:
+                client.drop()
+                continue
+            client.data(plain(f"number {number}").octets)
+            client.quit()
+    wait_for(lambda: len(made.open_files()) <= len(before), 20,
+             f"descriptors to close: {made.open_files()}")
+    nothing_left(made)
+
+
+def no_session(made):
+    """Only the listening socket is left."""
+    return sum(target.startswith("socket:") for target in made.open_files()) <= 1

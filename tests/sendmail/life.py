@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Start, stop and reload of the filter: behind a real Sendmail."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import suite  # noqa: E402
+from lib.sendmail import Sendmail  # noqa: E402
+from lib.scenarios import life  # noqa: E402
+
+suite.main(Sendmail, life)
