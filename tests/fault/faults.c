@@ -338,6 +338,25 @@ fault_lock (int fd, int exclusive)
 }
 
 static int
+fault_fs_type (int fd, guint64 *out_type)
+{
+  SIMPLE (FT_FS_TYPE, on_of (fd), hf_sys_real.fs_type (fd, out_type));
+}
+
+static int
+fault_no_copy_on_write (int fd)
+{
+  SIMPLE (FT_NO_COPY_ON_WRITE, on_of (fd), hf_sys_real.no_copy_on_write (fd));
+}
+
+static int
+fault_descriptors (guint64 *out_used, guint64 *out_limit)
+{
+  SIMPLE (FT_DESCRIPTORS, FT_ON_SPOOL, hf_sys_real.descriptors (out_used, out_limit));
+}
+
+/* The two whose answer may be 1. */
+static int
 fault_lock_is_held (int fd)
 {
   FtMode mode;
@@ -345,6 +364,18 @@ fault_lock_is_held (int fd)
 
   if (!meet (FT_LOCK_IS_HELD, FT_ON_LOCK, &mode, &number))
     return hf_sys_real.lock_is_held (fd);
+  errno = number;
+  return -1;
+}
+
+static int
+fault_is_shared (int fd)
+{
+  FtMode mode;
+  gint number;
+
+  if (!meet (FT_IS_SHARED, on_of (fd), &mode, &number))
+    return hf_sys_real.is_shared (fd);
   errno = number;
   return -1;
 }
@@ -388,7 +419,8 @@ ft_faults_install (gboolean memory)
     .pread = fault_pread, .pwrite = fault_pwrite, .fsync = fault_fsync, .fdatasync = fault_fdatasync,
     .ftruncate = fault_ftruncate, .fstat = fault_fstat, .stat = fault_stat, .fstatat = fault_fstatat,
     .statvfs = fault_statvfs, .mkdirat = fault_mkdirat, .rename_new = fault_rename_new, .linkat = fault_linkat,
-    .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held,
+    .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held, .fs_type = fault_fs_type,
+    .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .descriptors = fault_descriptors,
   };
 
   if (memory && CRYPTO_set_mem_functions (crypto_malloc, crypto_realloc, crypto_free) != 1)
