@@ -67,6 +67,7 @@ typedef enum
   HF_ITEM_VOID,
   HF_ITEM_TORN,    /* a note on an unfinished write in an earlier segment */
   HF_ITEM_END,     /* the segment was closed in order */
+  HF_ITEM_OTHER,   /* stands alone, of a kind that a later Holdfast may know */
   HF_ITEM_JUNK,    /* octets that are no item */
 } HfItemKind;
 
@@ -102,9 +103,12 @@ typedef enum
   HF_READ_RECIPIENTS = 1 << 1,  /* collect recipients */
 } HfReadFlags;
 
+/* All that hf_record_starts() looks at. */
+#define HF_RECORD_START_MAX 96
+
 /**
  * hf_record_starts:
- * @line: a line without CRLF
+ * @line: a line without CRLF, or what there is from its start on
  *
  * TRUE when the line begins an item of the segment that has @nonce; then
  * *@out_kind is set.

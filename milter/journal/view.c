@@ -207,6 +207,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           notes->rule.has_end = TRUE;
           break;
         case HF_ITEM_SEGMENT:
+        case HF_ITEM_OTHER:
         case HF_ITEM_JUNK:
           break;
         }
