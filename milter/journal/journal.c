@@ -216,9 +216,11 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
 {
   HfPublished published;
   HfRecovery recovery;
-  gboolean live, ok;
+  gboolean ok;
   g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
 
+  /* What a crash or a failed call left of a segment that was never named. */
+  hf_sys.unlinkat (self->dir_fd, HF_JOURNAL_LARGE, 0);
   /* The spare first: on a full disk it fails, and nothing more need be read. */
   self->size = fitting_size (self->parameters);
   hf_ground_look (self->dir_fd, self->parameters->write_ahead, &self->ground);
@@ -226,7 +228,7 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->spare = hf_spare_start (self->dir_fd, self->size, self->ahead, self->parameters->usage, error);
   if (self->spare == NULL || !hf_spare_take (self->spare, error))
     return FALSE;
-  hf_directory_published (self->dir_path, &published, &live);
+  hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
   self->next_seq = MAX (recovery.seq + 1, min_seq);
