@@ -105,6 +105,10 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   gboolean ok;
   int fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 
+  self->synced = rule.synced;
+  self->has_nonce = known;
+  if (known)
+    self->nonce = published->nonce;
   if (fd < 0)
     return hf_error_set_errno (error, errno, "recover-open", "cannot open segment '%s'", path);
   if (hf_sys.fstat (fd, &st) < 0)
@@ -130,7 +134,6 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       hf_reader_clear (&reader);
     }
   hf_sys_close (&fd);
-  self->synced = rule.synced;
   judge (self, &rule, path);
   return ok;
 }
@@ -153,7 +156,8 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
   out_recovery->seq = g_array_index (seqs, guint64, seqs->len - 1);
   hf_segment_name (out_recovery->seq, &name);
   path = g_build_filename (dir_path, name.text, NULL);
-  if (!read_newest (path, published, out_recovery, &unreadable))
+  out_recovery->unread = !read_newest (path, published, out_recovery, &unreadable);
+  if (out_recovery->unread)
     hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
   return TRUE;
 }
