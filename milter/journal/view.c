@@ -16,6 +16,7 @@ typedef struct
   HfNonce nonce;
   HfTornRule rule;
   GArray *torn;       /* of Range: noted by later segments */
+  gboolean unread;    /* the start that made the next segment could not read it */
 } SegmentNotes;
 
 typedef struct
@@ -157,6 +158,19 @@ take_torn_note (HfView *self, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
+/* What the header of a segment tells of the one before it. */
+static void
+take_unread (const HfStatement *header, SegmentNotes *before)
+{
+  guint64 synced;
+
+  if (g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") != 0)
+    return;
+  before->unread = TRUE;
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    before->rule.synced = MAX (before->rule.synced, synced);
+}
+
 /* The header of a segment tells the nonce of the one before it. */
 static void
 take_header (HfView *self)
@@ -166,11 +180,13 @@ take_header (HfView *self)
   SegmentNotes *notes;
   guint64 seq;
 
-  if (!self->reader.has_header || nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1
-      || !hf_statement_get_number (header, "previous_seq", &seq))
+  if (!self->reader.has_header || !hf_statement_get_number (header, "previous_seq", &seq))
     return;
   notes = notes_of (self, seq);
   if (notes == NULL)
+    return;
+  take_unread (header, notes);
+  if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
   g_strlcpy (notes->nonce.text, nonce, sizeof notes->nonce.text);
@@ -299,8 +315,9 @@ judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
       if (item->offset >= range->offset && item->offset < range->offset + range->length)
         return HF_COPY_TORN;
     }
-  /* A later start has looked at all others and noted what was torn. */
-  return newest && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN : HF_COPY_DAMAGED;
+  /* A later start has looked at all others, where it could, and noted what was torn. */
+  return (newest || notes->unread) && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN
+                                                                                       : HF_COPY_DAMAGED;
 }
 
 static gboolean
@@ -355,10 +372,16 @@ make_unreadable (HfView *self)
   item->length = 0;
 }
 
-/* The chain goes on from the header's `previous` where no record stood before. */
+/* The chain goes on from the header's `previous` where no record stood before,
+ * and where its writer could not see all that did. */
 static void
 start_chain (HfView *self)
 {
+  if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
+    {
+      self->has_chain = FALSE;
+      self->breach = FALSE;
+    }
   if (self->reader.has_previous && (!self->has_chain || self->breach))
     {
       self->chain = self->reader.previous;
