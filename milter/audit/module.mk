@@ -21,6 +21,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/sendmail-result.c milter/audit/sendmail-result.h \
 	milter/audit/session.c \
 	milter/audit/slice.h \
+	milter/audit/slot.c milter/audit/slot.h \
 	milter/audit/source.c milter/audit/source.h \
 	milter/audit/verdict.c milter/audit/verdict.h
 AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(BASE_LIBS)
