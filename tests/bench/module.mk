@@ -17,3 +17,10 @@ tests_bench_limit_LDADD = $(BASE_LIBS)
 dist_check_SCRIPTS += tests/bench/test-drive
 TESTS += tests/bench/test-drive
 EXTRA_DIST += tests/bench/fake.py
+
+# Not part of make check: it takes a quarter of an hour and a machine with nothing else to do.
+BENCH_RESULTS = bench-results
+.PHONY: bench
+bench: $(noinst_PROGRAMS) $(sbin_PROGRAMS)
+	$(top_srcdir)/tests/bench/run --output $(BENCH_RESULTS) $(BENCH)
+EXTRA_DIST += tests/bench/run tests/bench/measure.py tests/bench/plot.py tests/bench/report.py tests/bench/subjects.py
