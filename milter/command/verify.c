@@ -30,7 +30,7 @@ tell_json (const HfViewEntry *entry, const gchar *fault, GError **error)
 {
   const HfItem *item = entry->item;
   const gboolean known = item->has_facts;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
@@ -111,7 +111,7 @@ check_all (Verify *self, HfView *view, GError **error)
 static gboolean
 print_summary (const Verify *self, const HfView *view, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   if (!self->json)
     {
