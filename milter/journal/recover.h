@@ -30,6 +30,9 @@ typedef struct
 /* TRUE when what begins at @offset may never have been synced. */
 gboolean hf_torn_rule_holds (const HfTornRule *rule, guint64 offset);
 
+/* Takes what a message that can be read says of its group. */
+void hf_torn_rule_add (HfTornRule *rule, const HfItem *item);
+
 typedef struct
 {
   guint64 seq;             /* 0: there is no segment */

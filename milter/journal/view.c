@@ -82,14 +82,21 @@ notes_of (HfView *self, guint64 seq)
   return NULL;
 }
 
+/* A live filter has opened it since we looked. */
+static gboolean
+is_unpublished (const HfView *self, guint64 seq)
+{
+  return self->live && self->published.seq != 0 && seq > self->published.seq;
+}
+
 /* Octets of segment @seq that may be read: a live filter's open segment ends at
  * what it has published, and one that it has not published yet holds nothing. */
 static guint64
 limit_of (const HfView *self, guint64 seq, guint64 size)
 {
-  if (!self->live || self->published.seq == 0 || seq < self->published.seq)
-    return size;
-  return seq == self->published.seq ? MIN (size, self->published.synced) : 0;
+  if (is_unpublished (self, seq))
+    return 0;
+  return self->live && seq == self->published.seq ? MIN (size, self->published.synced) : size;
 }
 
 static gboolean
@@ -107,6 +114,8 @@ open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **err
                           notes->has_nonce ? &notes->nonce : NULL, error))
     return FALSE;
   self->reading = TRUE;
+  if (!is_unpublished (self, notes->seq))
+    self->reader.written = notes->rule.synced;
   if (self->reader.newer_version != 0)
     return hf_error_set (error, HF_ERROR_CORRUPT, "view-open",
                          "segment '%s' has format version %" G_GUINT64_FORMAT ", this program reads up to %d",
@@ -157,20 +166,24 @@ take_torn_note (HfView *self, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
-/* The header of a segment tells the nonce of the one before it. */
+/* The header of a segment tells the nonce of the one before it, and how much
+ * was written there. */
 static void
 take_header (HfView *self)
 {
   const HfStatement *header = &self->reader.header;
   const gchar *nonce = hf_statement_get (header, "previous_nonce");
   SegmentNotes *notes;
-  guint64 seq;
+  guint64 seq, synced;
 
-  if (!self->reader.has_header || nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1
-      || !hf_statement_get_number (header, "previous_seq", &seq))
+  if (!self->reader.has_header || !hf_statement_get_number (header, "previous_seq", &seq))
     return;
   notes = notes_of (self, seq);
   if (notes == NULL)
+    return;
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    notes->rule.synced = MAX (notes->rule.synced, synced);
+  if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
   g_strlcpy (notes->nonce.text, nonce, sizeof notes->nonce.text);
@@ -190,7 +203,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
       switch (self->item.kind)
         {
         case HF_ITEM_MESSAGE:
-          notes->rule.last_group = MAX (notes->rule.last_group, self->item.group * HF_BLOCK);
+          hf_torn_rule_add (&notes->rule, &self->item);
           break;
         case HF_ITEM_VOID:
           take_mark (self, &self->item);
@@ -221,7 +234,7 @@ learn (HfView *self)
 
       if (notes->seq == self->published.seq)
         {
-          notes->rule.synced = self->published.synced;
+          notes->rule.synced = MAX (notes->rule.synced, self->published.synced);
           notes->has_nonce = TRUE;
           notes->nonce = self->published.nonce;
         }
@@ -234,6 +247,28 @@ learn (HfView *self)
     }
 }
 
+/* Published first: a segment that is opened after this look is in no list yet, or
+ * its number is greater.  A filter that was started meanwhile asks for another. */
+static gboolean
+look_around (const gchar *dir_path, HfPublished *out_published, gboolean *out_live, GArray **out_seqs, GError **error)
+{
+  gboolean live_again;
+
+  do
+    {
+      HfPublished again;
+
+      g_clear_pointer (out_seqs, g_array_unref);
+      hf_directory_published (dir_path, out_published, out_live);
+      *out_seqs = hf_directory_list (dir_path, error);
+      if (*out_seqs == NULL)
+        return FALSE;
+      hf_directory_published (dir_path, &again, &live_again);
+    }
+  while (live_again && !*out_live);
+  return TRUE;
+}
+
 HfView *
 hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
 {
@@ -243,10 +278,7 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   gboolean live;
   HfView *self;
 
-  /* Published first: a segment that is opened after this look is in no list yet. */
-  hf_directory_published (dir_path, &published, &live);
-  seqs = hf_directory_list (dir_path, error);
-  if (seqs == NULL)
+  if (!look_around (dir_path, &published, &live, &seqs, error))
     return NULL;
   self = g_new0 (HfView, 1);
   self->dir_path = g_steal_pointer (&dir_path);
@@ -260,7 +292,8 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   hf_item_init (&self->item);
   for (guint i = 0; i < seqs->len; i++)
     {
-      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i) };
+      /* it got its name when its header was synced */
+      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i), .rule = { .synced = HF_BLOCK } };
 
       notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
       g_array_append_val (self->segments, notes);
@@ -408,6 +441,8 @@ hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **
         }
       if (self->item.whole && self->item.kind != HF_ITEM_MESSAGE)
         continue;
+      if (self->item.kind != HF_ITEM_MESSAGE)
+        self->item.kind = HF_ITEM_JUNK;
       fill_entry (self, out_entry);
       return TRUE;
     }
