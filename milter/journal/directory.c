@@ -164,11 +164,12 @@ hf_directory_published (const gchar *path, HfPublished *out_published, gboolean 
   fd = hf_sys.open (name, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0)
     return;
-  for (gint tries = 0; tries < 1000; tries++)
+  for (gint tries = 0; tries < 200; tries++)
     {
       gssize size = hf_sys_pread_all (fd, octets, sizeof octets, 0);
 
-      if (size < 0 || parse_published (octets, size, out_published))
+      /* an empty one was never written, and is not being written */
+      if (size <= 0 || parse_published (octets, size, out_published))
         break;
       g_usleep (100);
     }
