@@ -18,8 +18,9 @@
 gboolean
 hf_torn_rule_holds (const HfTornRule *rule, guint64 offset)
 {
-  /* A group is written only after the one before it was synced. */
-  return !rule->has_end && offset >= rule->synced && offset >= rule->last_group;
+  /* A group is written only after the one before it was synced.  The end line's
+   * group is the last, and what is torn of it is padding. */
+  return (rule->end == 0 || offset > rule->end) && offset >= rule->synced && offset >= rule->last_group;
 }
 
 static void
@@ -59,7 +60,7 @@ scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
       if (!item.whole)
         note_breach (self, &item);
       else if (item.kind == HF_ITEM_END)
-        rule->has_end = TRUE;
+        rule->end = item.offset;
       else if (item.kind == HF_ITEM_MESSAGE)
         {
           self->records++;
@@ -99,7 +100,7 @@ static gboolean
 read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, GError **error)
 {
   const gboolean known = published->seq == self->seq;
-  HfTornRule rule = { known ? published->synced : 0, 0, FALSE };
+  HfTornRule rule = { known ? published->synced : 0, 0, 0 };
   HfReader reader;
   struct stat st;
   gboolean ok;

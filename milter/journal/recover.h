@@ -24,7 +24,7 @@ typedef struct
 {
   guint64 synced;     /* lower bound of what was synced */
   guint64 last_group; /* offset of the last group that can be read of */
-  gboolean has_end;   /* closed in order */
+  guint64 end;        /* offset of the line that closes it; 0: there is none */
 } HfTornRule;
 
 /* TRUE when what begins at @offset may never have been synced. */

@@ -220,7 +220,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           take_torn_note (self, &self->item);
           break;
         case HF_ITEM_END:
-          notes->rule.has_end = TRUE;
+          notes->rule.end = self->item.offset;
           break;
         case HF_ITEM_SEGMENT:
         case HF_ITEM_OTHER:
