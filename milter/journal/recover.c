@@ -16,8 +16,9 @@
 gboolean
 hf_torn_rule_holds (const HfTornRule *rule, guint64 offset)
 {
-  /* A group is written only after the one before it was synced. */
-  return !rule->has_end && offset >= rule->synced && offset >= rule->last_group;
+  /* A group is written only after the one before it was synced.  The end line's
+   * group is the last, and what is torn of it is padding. */
+  return (rule->end == 0 || offset > rule->end) && offset >= rule->synced && offset >= rule->last_group;
 }
 
 void
@@ -65,7 +66,7 @@ scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
       if (!item.whole)
         note_breach (self, &item);
       else if (item.kind == HF_ITEM_END)
-        rule->has_end = TRUE;
+        rule->end = item.offset;
       else if (item.kind == HF_ITEM_MESSAGE)
         {
           self->records++;
@@ -131,12 +132,16 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
 {
   const gboolean known = published->seq == self->seq;
   /* A segment gets its name when its header is synced. */
-  HfTornRule rule = { MAX (known ? published->synced : 0, HF_BLOCK), 0, FALSE };
+  HfTornRule rule = { MAX (known ? published->synced : 0, HF_BLOCK), 0, 0 };
   HfReader reader;
   guint64 size;
   gboolean ok;
   int fd = hf_segment_open_file (path, "recover-open", &size, error);
 
+  self->synced = rule.synced;
+  self->has_nonce = known;
+  if (known)
+    self->nonce = published->nonce;
   if (fd < 0)
     return FALSE;
   /* What a killed filter had written, and perhaps not synced, is made to last:
@@ -146,6 +151,7 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   if (ok)
     {
       tell_newer (&reader, path);
+      self->unread = reader.newer_version != 0;
       reader.written = rule.synced;
       ok = scan (&reader, self, &rule, error);
       self->has_nonce = reader.has_nonce;
@@ -158,7 +164,6 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       hf_reader_clear (&reader);
     }
   hf_sys_close (&fd);
-  self->synced = rule.synced;
   judge (self, &rule, path);
   return ok;
 }
@@ -187,6 +192,9 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
   hf_segment_name (out_recovery->seq, &name);
   path = g_build_filename (dir_path, name.text, NULL);
   if (!read_newest (path, published, out_recovery, &unreadable))
-    hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
+    {
+      out_recovery->unread = TRUE;
+      hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
+    }
   return TRUE;
 }

@@ -24,7 +24,7 @@ typedef struct
 {
   guint64 synced;     /* lower bound of what was synced */
   guint64 last_group; /* offset of the last group that can be read of */
-  gboolean has_end;   /* closed in order */
+  guint64 end;        /* offset of the line that closes it; 0: there is none */
 } HfTornRule;
 
 /* TRUE when what begins at @offset may never have been synced. */
@@ -36,6 +36,7 @@ void hf_torn_rule_add (HfTornRule *rule, const HfItem *item);
 typedef struct
 {
   guint64 seq;             /* 0: there is no segment */
+  gboolean unread;         /* it could not be read to its end: what is below may not be all */
   gboolean has_nonce;
   HfNonce nonce;
   gboolean has_chain;

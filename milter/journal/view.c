@@ -16,6 +16,7 @@ typedef struct
   HfNonce nonce;
   HfTornRule rule;
   GArray *torn;       /* of Range: noted by later segments */
+  gboolean unread;    /* the start that made the next segment could not read it */
 } SegmentNotes;
 
 typedef struct
@@ -166,8 +167,8 @@ take_torn_note (HfView *self, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
-/* The header of a segment tells the nonce of the one before it, and how much
- * was written there. */
+/* The header of a segment tells the nonce of the one before it, how much was
+ * written there, and whether its writer could read it. */
 static void
 take_header (HfView *self)
 {
@@ -183,6 +184,7 @@ take_header (HfView *self)
     return;
   if (hf_statement_get_number (header, "previous_synced", &synced))
     notes->rule.synced = MAX (notes->rule.synced, synced);
+  notes->unread = notes->unread || g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") == 0;
   if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
@@ -212,7 +214,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           take_torn_note (self, &self->item);
           break;
         case HF_ITEM_END:
-          notes->rule.has_end = TRUE;
+          notes->rule.end = self->item.offset;
           break;
         case HF_ITEM_SEGMENT:
         case HF_ITEM_OTHER:
@@ -332,8 +334,9 @@ judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
       if (item->offset >= range->offset && item->offset < range->offset + range->length)
         return HF_COPY_TORN;
     }
-  /* A later start has looked at all others and noted what was torn. */
-  return newest && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN : HF_COPY_DAMAGED;
+  /* A later start has looked at all others, where it could, and noted what was torn. */
+  return (newest || notes->unread) && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN
+                                                                                       : HF_COPY_DAMAGED;
 }
 
 static gboolean
@@ -388,10 +391,16 @@ make_unreadable (HfView *self)
   item->length = 0;
 }
 
-/* The chain goes on from the header's `previous` where no record stood before. */
+/* The chain goes on from the header's `previous` where no record stood before,
+ * and where its writer could not see all that did. */
 static void
 start_chain (HfView *self)
 {
+  if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
+    {
+      self->has_chain = FALSE;
+      self->breach = FALSE;
+    }
   if (self->reader.has_previous && (!self->has_chain || self->breach))
     {
       self->chain = self->reader.previous;

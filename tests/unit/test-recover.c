@@ -39,12 +39,14 @@ test_torn_rule (void)
     guint64 offset;
     gboolean want;
   } rows[] = {
-    { "behind all", { 8192, 8192, FALSE }, 8192, TRUE },
+    { "behind all", { 8192, 8192, 0 }, 8192, TRUE },
     { "synced", { 8192, 4096, FALSE }, 8191, FALSE },
-    { "in front of the last group", { 4096, 8192, FALSE }, 5000, FALSE },
-    { "in the last group", { 4096, 8192, FALSE }, 8200, TRUE },
-    { "closed in order", { 4096, 4096, TRUE }, 8192, FALSE },
-    { "nothing known", { 0, 0, FALSE }, 0, TRUE },
+    { "in front of the last group", { 4096, 8192, 0 }, 5000, FALSE },
+    { "in the last group", { 4096, 8192, 0 }, 8200, TRUE },
+    { "closed in order", { 4096, 4096, 8192 }, 4096, FALSE },
+    { "the end line itself", { 4096, 4096, 8192 }, 8192, FALSE },
+    { "padding behind the end line", { 4096, 4096, 8192 }, 8300, TRUE },
+    { "nothing known", { 0, 0, 0 }, 0, TRUE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -71,7 +73,7 @@ test_torn_rule_add (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     {
-      HfTornRule rule = { 0, 0, FALSE };
+      HfTornRule rule = { 0, 0, 0 };
       HfItem item = { .group = rows[i].group, .offset = rows[i].offset };
 
       hf_torn_rule_add (&rule, &item);
@@ -341,6 +343,7 @@ test_newer_version (void)
   line = kit_events_line (HF_EVENT_SEGMENT_NEWER);
   tap_check_has ("told", line, "version=2");
   tap_check_int ("no damage", kit_events_count (HF_EVENT_JOURNAL_DAMAGED), 0);
+  tap_check ("said in the next header", recovery.unread);
   tap_check_int ("nothing torn", recovery.torn->len, 0);
   hf_recovery_clear (&recovery);
 }
