@@ -109,17 +109,10 @@ check_all (Verify *self, HfView *view, GError **error)
 }
 
 static gboolean
-print_summary (const Verify *self, const HfView *view, GError **error)
+print_summary_json (const Verify *self, const HfView *view, GError **error)
 {
   g_auto (HfJson) json = { NULL };
 
-  if (!self->json)
-    {
-      printf ("%u segments, %" G_GUINT64_FORMAT " records whole (%" G_GUINT64_FORMAT " octets of mail), %" G_GUINT64_FORMAT
-              " torn, %" G_GUINT64_FORMAT " damaged, %" G_GUINT64_FORMAT " breaks of the chain\n",
-              hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks);
-      return TRUE;
-    }
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
   hf_json_begin_object (&json, "summary");
@@ -132,6 +125,17 @@ print_summary (const Verify *self, const HfView *view, GError **error)
   hf_json_end_object (&json);
   hf_json_end_object (&json);
   return hf_json_write_line (&json, stdout, error);
+}
+
+static gboolean
+print_summary (const Verify *self, const HfView *view, GError **error)
+{
+  if (self->json)
+    return print_summary_json (self, view, error);
+  printf ("%u segments, %" G_GUINT64_FORMAT " records whole (%" G_GUINT64_FORMAT " octets of mail), %" G_GUINT64_FORMAT
+          " torn, %" G_GUINT64_FORMAT " damaged, %" G_GUINT64_FORMAT " breaks of the chain\n",
+          hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks);
+  return TRUE;
 }
 
 static int

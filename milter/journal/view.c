@@ -83,14 +83,21 @@ notes_of (HfView *self, guint64 seq)
   return NULL;
 }
 
+/* A live filter has opened it since we looked. */
+static gboolean
+is_unpublished (const HfView *self, guint64 seq)
+{
+  return self->live && self->published.seq != 0 && seq > self->published.seq;
+}
+
 /* Octets of segment @seq that may be read: a live filter's open segment ends at
  * what it has published, and one that it has not published yet holds nothing. */
 static guint64
 limit_of (const HfView *self, guint64 seq, guint64 size)
 {
-  if (!self->live || self->published.seq == 0 || seq < self->published.seq)
-    return size;
-  return seq == self->published.seq ? MIN (size, self->published.synced) : 0;
+  if (is_unpublished (self, seq))
+    return 0;
+  return self->live && seq == self->published.seq ? MIN (size, self->published.synced) : size;
 }
 
 static gboolean
@@ -108,6 +115,8 @@ open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **err
                           notes->has_nonce ? &notes->nonce : NULL, error))
     return FALSE;
   self->reading = TRUE;
+  if (!is_unpublished (self, notes->seq))
+    self->reader.written = notes->rule.synced;
   if (self->reader.newer_version != 0)
     return hf_error_set (error, HF_ERROR_CORRUPT, "view-open",
                          "segment '%s' has format version %" G_GUINT64_FORMAT ", this program reads up to %d",
@@ -158,34 +167,24 @@ take_torn_note (HfView *self, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
-/* What the header of a segment tells of the one before it. */
-static void
-take_unread (const HfStatement *header, SegmentNotes *before)
-{
-  guint64 synced;
-
-  if (g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") != 0)
-    return;
-  before->unread = TRUE;
-  if (hf_statement_get_number (header, "previous_synced", &synced))
-    before->rule.synced = MAX (before->rule.synced, synced);
-}
-
-/* The header of a segment tells the nonce of the one before it. */
+/* The header of a segment tells the nonce of the one before it, how much was
+ * written there, and whether its writer could read it. */
 static void
 take_header (HfView *self)
 {
   const HfStatement *header = &self->reader.header;
   const gchar *nonce = hf_statement_get (header, "previous_nonce");
   SegmentNotes *notes;
-  guint64 seq;
+  guint64 seq, synced;
 
   if (!self->reader.has_header || !hf_statement_get_number (header, "previous_seq", &seq))
     return;
   notes = notes_of (self, seq);
   if (notes == NULL)
     return;
-  take_unread (header, notes);
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    notes->rule.synced = MAX (notes->rule.synced, synced);
+  notes->unread = notes->unread || g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") == 0;
   if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
@@ -206,7 +205,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
       switch (self->item.kind)
         {
         case HF_ITEM_MESSAGE:
-          notes->rule.last_group = MAX (notes->rule.last_group, self->item.group * HF_BLOCK);
+          hf_torn_rule_add (&notes->rule, &self->item);
           break;
         case HF_ITEM_VOID:
           take_mark (self, &self->item);
@@ -215,7 +214,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           take_torn_note (self, &self->item);
           break;
         case HF_ITEM_END:
-          notes->rule.has_end = TRUE;
+          notes->rule.end = self->item.offset;
           break;
         case HF_ITEM_SEGMENT:
         case HF_ITEM_OTHER:
@@ -237,7 +236,7 @@ learn (HfView *self)
 
       if (notes->seq == self->published.seq)
         {
-          notes->rule.synced = self->published.synced;
+          notes->rule.synced = MAX (notes->rule.synced, self->published.synced);
           notes->has_nonce = TRUE;
           notes->nonce = self->published.nonce;
         }
@@ -250,6 +249,28 @@ learn (HfView *self)
     }
 }
 
+/* Published first: a segment that is opened after this look is in no list yet, or
+ * its number is greater.  A filter that was started meanwhile asks for another. */
+static gboolean
+look_around (const gchar *dir_path, HfPublished *out_published, gboolean *out_live, GArray **out_seqs, GError **error)
+{
+  gboolean live_again;
+
+  do
+    {
+      HfPublished again;
+
+      g_clear_pointer (out_seqs, g_array_unref);
+      hf_directory_published (dir_path, out_published, out_live);
+      *out_seqs = hf_directory_list (dir_path, error);
+      if (*out_seqs == NULL)
+        return FALSE;
+      hf_directory_published (dir_path, &again, &live_again);
+    }
+  while (live_again && !*out_live);
+  return TRUE;
+}
+
 HfView *
 hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
 {
@@ -259,10 +280,7 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   gboolean live;
   HfView *self;
 
-  /* Published first: a segment that is opened after this look is in no list yet. */
-  hf_directory_published (dir_path, &published, &live);
-  seqs = hf_directory_list (dir_path, error);
-  if (seqs == NULL)
+  if (!look_around (dir_path, &published, &live, &seqs, error))
     return NULL;
   self = g_new0 (HfView, 1);
   self->dir_path = g_steal_pointer (&dir_path);
@@ -276,7 +294,8 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   hf_item_init (&self->item);
   for (guint i = 0; i < seqs->len; i++)
     {
-      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i) };
+      /* it got its name when its header was synced */
+      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i), .rule = { .synced = HF_BLOCK } };
 
       notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
       g_array_append_val (self->segments, notes);
@@ -431,6 +450,8 @@ hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **
         }
       if (self->item.whole && self->item.kind != HF_ITEM_MESSAGE)
         continue;
+      if (self->item.kind != HF_ITEM_MESSAGE)
+        self->item.kind = HF_ITEM_JUNK;
       fill_entry (self, out_entry);
       return TRUE;
     }

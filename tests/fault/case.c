@@ -178,19 +178,10 @@ make_seen_crash (FtCase *self)
 
 /* ---- one case ---- */
 
-/* Threads that were told to end let go a moment later. */
 static gboolean
 settle (const FtCase *self)
 {
-  const gint64 until_ms = hf_sys_monotonic_ms () + self->settle_limit_ms;
-
-  while (ft_count_descriptors () > self->descriptors)
-    {
-      if (hf_sys_monotonic_ms () > until_ms)
-        return FALSE;
-      g_usleep (200);
-    }
-  return TRUE;
+  return ft_wait_descriptors (self->descriptors, self->settle_limit_ms);
 }
 
 void

@@ -8,7 +8,12 @@ UNIT_TESTS += \
 	tests/unit/test-window \
 	tests/unit/test-record \
 	tests/unit/test-reader \
-	tests/unit/test-directory
+	tests/unit/test-directory \
+	tests/unit/test-segment \
+	tests/unit/test-spare \
+	tests/unit/test-journal \
+	tests/unit/test-recover \
+	tests/unit/test-commit
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -24,6 +29,16 @@ tests_unit_test_reader_SOURCES = tests/unit/test-reader.c
 tests_unit_test_reader_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
 tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_segment_SOURCES = tests/unit/test-segment.c
+tests_unit_test_segment_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_spare_SOURCES = tests/unit/test-spare.c
+tests_unit_test_spare_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_journal_SOURCES = tests/unit/test-journal.c
+tests_unit_test_journal_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_recover_SOURCES = tests/unit/test-recover.c
+tests_unit_test_recover_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_commit_SOURCES = tests/unit/test-commit.c
+tests_unit_test_commit_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
