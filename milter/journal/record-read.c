@@ -510,6 +510,7 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
   if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_hash_end (hash, NULL, &found)
       || !hf_digest_equal (&wanted, &found))
     return fault (item, "digest is wrong");
+  item->message = found;
   return take_line (window, item, NULL, line, size);
 }
 
