@@ -49,3 +49,6 @@ HF_PARAMETER (pressure, space_stop, SHARE, "5%", "0", "", TRUE, "",
 HF_PARAMETER (pressure, inodes_stop, SHARE, "2%", "0", "", TRUE, "",
               "Free inodes of the spool below which MAIL is answered 452 4.3.1: a count, or a share of the "
               "file system. File systems that count none are never short of them.")
+HF_PARAMETER (retention, settled, TIME, "2d", "0s", "", TRUE, "",
+              "How long copies are kept once every recipient is settled. Copies of what was not accepted, which are "
+              "void, have no retention.")

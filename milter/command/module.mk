@@ -3,8 +3,13 @@ noinst_LIBRARIES += milter/command/libcommand.a
 milter_command_libcommand_a_SOURCES = \
 	milter/command/json.c milter/command/json.h \
 	milter/command/list.c \
+	milter/command/row.c milter/command/row.h \
 	milter/command/select.c milter/command/select.h \
+	milter/command/settle.c \
 	milter/command/show.c \
+	milter/command/state.c milter/command/state.h \
+	milter/command/terminal.c milter/command/terminal.h \
+	milter/command/trim.c \
 	milter/command/verbs.h \
 	milter/command/verify.c
 
