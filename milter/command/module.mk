@@ -1,8 +1,11 @@
 # command: holdfast, one file a verb
 noinst_LIBRARIES += milter/command/libcommand.a
 milter_command_libcommand_a_SOURCES = \
+	milter/command/export.c \
 	milter/command/json.c milter/command/json.h \
 	milter/command/list.c \
+	milter/command/mbox.c milter/command/mbox.h \
+	milter/command/output.c milter/command/output.h \
 	milter/command/row.c milter/command/row.h \
 	milter/command/select.c milter/command/select.h \
 	milter/command/settle.c \
