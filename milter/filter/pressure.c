@@ -75,6 +75,7 @@ struct HfPressure
   HfMarks marks;
   HfRoom *room;     /* not touched after stop */
   HfWriter *writer; /* likewise */
+  HfStagePool *pool; /* likewise; NULL: none to watch */
   HfGauge gauges[N_GAUGES];
   GError *refusal;  /* why MAIL is refused; NULL when it is not */
 };
@@ -260,14 +261,18 @@ look (HfPressure *self)
 {
   Look found = { 0 };
   News news[N_GAUGES];
-  guint n;
+  int unused[HF_STAGE_POOL_MOST];
+  guint n, files;
 
   if (!take_look (self, &found))
     return;
   n = judge (self, &found, news);
+  files = self->pool != NULL ? hf_stage_pool_take_unused (self->pool, unused) : 0;
   pthread_mutex_unlock (&self->mutex);
   for (guint i = 0; i < n; i++)
     tell (self, &news[i]);
+  for (guint i = 0; i < files; i++)
+    hf_sys_close (&unused[i]);
   pthread_mutex_lock (&self->mutex);
 }
 
@@ -342,6 +347,14 @@ hf_pressure_set_marks (HfPressure *self, const HfMarks *marks)
 {
   pthread_mutex_lock (&self->mutex);
   self->marks = *marks;
+  pthread_mutex_unlock (&self->mutex);
+}
+
+void
+hf_pressure_watch_pool (HfPressure *self, HfStagePool *pool)
+{
+  pthread_mutex_lock (&self->mutex);
+  self->pool = pool;
   pthread_mutex_unlock (&self->mutex);
 }
 
