@@ -23,12 +23,24 @@ open_unnamed (const HfStageArea *area)
 }
 
 static int
-reopen_unnamed (int fd)
+reopen_unnamed (int fd, int flags)
 {
   gchar path[64];
 
   g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-  return hf_sys.open (path, O_RDONLY | O_CLOEXEC, 0);
+  return hf_sys.open (path, flags | O_CLOEXEC, 0);
+}
+
+/* A file from the pool, emptied; a new one where there is none, or where it can't
+ * be opened any more. */
+static int
+take_unnamed (HfStageArea *area)
+{
+  int kept = hf_stage_pool_take (&area->pool);
+  int fd = kept >= 0 ? reopen_unnamed (kept, O_WRONLY | O_TRUNC) : -1;
+
+  hf_sys_close (&kept);
+  return fd >= 0 ? fd : open_unnamed (area);
 }
 
 static gboolean
@@ -37,7 +49,7 @@ open_stream (HfStage *self, GError **error)
   HfId id;
 
   if (!self->area->named)
-    self->fd = open_unnamed (self->area);
+    self->fd = take_unnamed (self->area);
   else
     {
       hf_id_new (&id);
@@ -53,13 +65,14 @@ open_stream (HfStage *self, GError **error)
     }
   if (self->fd < 0)
     return hf_error_set_errno (error, errno, "stage-open", "cannot open a stage in '%s'", self->area->path);
+  hf_reservation_hold_file (&self->reservation);
   return TRUE;
 }
 
 static int
 reopen_stream (HfStage *self)
 {
-  int fd = self->name == NULL ? reopen_unnamed (self->fd)
+  int fd = self->name == NULL ? reopen_unnamed (self->fd, O_RDONLY)
                               : hf_sys.open (self->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 
   return fd;
@@ -99,7 +112,7 @@ probe (HfStageArea *self, GError **error)
     }
   if (fd < 0)
     return hf_error_set_errno (error, errno, "stage-probe", "cannot open a stage in '%s'", self->path);
-  again = reopen_unnamed (fd);
+  again = reopen_unnamed (fd, O_RDONLY);
   if (again < 0)
     self->named = TRUE;
   else if (hf_sys_write_all (fd, text, sizeof text) < 0 || hf_sys_pread_all (again, back, sizeof back, 0) < 0)
@@ -133,6 +146,8 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
 {
   self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
   self->named = FALSE;
+  self->room = NULL;
+  hf_stage_pool_init (&self->pool);
   if (!remove_leftovers (self, error) || !probe (self, error))
     {
       hf_stage_area_clear (self);
@@ -149,14 +164,22 @@ hf_stage_area_clear (HfStageArea *self)
   g_clear_pointer (&self->path, g_free);
 }
 
+void
+hf_stage_area_keep (HfStageArea *self, HfCommit *commit)
+{
+  if (!self->named && commit->lines_size + commit->facts.wire <= HF_STAGE_POOL_LARGEST)
+    hf_stage_pool_give (&self->pool, &commit->fd);
+}
+
 /* ---- one message ---- */
 
 void
-hf_stage_init (HfStage *self, const HfStageArea *area)
+hf_stage_init (HfStage *self, HfStageArea *area)
 {
   memset (self, 0, sizeof *self);
   self->area = area;
   self->fd = -1;
+  hf_reservation_init (&self->reservation, area->room);
 }
 
 void
@@ -168,12 +191,19 @@ hf_stage_clear (HfStage *self)
   g_clear_pointer (&self->buffer, g_free);
 }
 
-void
-hf_stage_drop (HfStage *self)
+static void
+let_go (HfStage *self)
 {
   hf_sys_close (&self->fd);
   remove_name (self);
   self->fill = 0;
+}
+
+void
+hf_stage_drop (HfStage *self)
+{
+  let_go (self);
+  hf_reservation_release (&self->reservation);
 }
 
 gboolean
@@ -190,6 +220,12 @@ hf_stage_begin (HfStage *self, GError **error)
   return TRUE;
 }
 
+gboolean
+hf_stage_reserve (HfStage *self, guint64 declared, GError **error)
+{
+  return hf_reservation_make (&self->reservation, declared, error);
+}
+
 static gboolean
 write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
 {
@@ -198,6 +234,7 @@ write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
   if (hf_sys_write_all (self->fd, data, size) < 0)
     return hf_error_set_errno (error, errno, "stage-write", "cannot write a stage in '%s'", self->area->path);
   self->written += size;
+  hf_reservation_hold (&self->reservation, size);
   return TRUE;
 }
 
@@ -216,6 +253,8 @@ put (gconstpointer data, gsize size, gpointer user_data, GError **error)
 {
   HfStage *self = user_data;
 
+  if (!hf_reservation_cover (&self->reservation, self->written + self->fill + size, error))
+    return FALSE;
   if (size > HF_STAGE_BUFFER - self->fill && self->fill > 0 && !flush (self, error))
     return FALSE;
   if (size >= HF_STAGE_BUFFER)
@@ -282,6 +321,6 @@ hf_stage_finish (HfStage *self, HfCommit *commit, GError **error)
       || !hf_hash_end (&self->message, &commit->salt, &commit->message))
     return hf_error_set (error, HF_ERROR_IO, "stage-digest", "cannot make a digest");
   ok = flush (self, error) && reopen (self, commit, error);
-  hf_stage_drop (self);
+  let_go (self);
   return ok;
 }

@@ -6,6 +6,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/commit.c milter/journal/commit.h \
 	milter/journal/digest.c milter/journal/digest.h \
 	milter/journal/directory.c milter/journal/directory.h \
+	milter/journal/ground.c milter/journal/ground.h \
 	milter/journal/group.c milter/journal/group.h \
 	milter/journal/journal.c milter/journal/journal.h \
 	milter/journal/reader.c milter/journal/reader.h \
@@ -17,6 +18,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/statement.c milter/journal/statement.h \
 	milter/journal/trim.c milter/journal/trim.h \
 	milter/journal/trimmed.c milter/journal/trimmed.h \
+	milter/journal/usage.c milter/journal/usage.h \
 	milter/journal/view.c milter/journal/view.h \
 	milter/journal/who.c milter/journal/who.h \
 	milter/journal/window.c milter/journal/window.h \

@@ -7,7 +7,10 @@ UNIT_TESTS = \
 	tests/unit/test-error \
 	tests/unit/test-event \
 	tests/unit/test-id \
+	tests/unit/test-mclient \
+	tests/unit/test-packet \
 	tests/unit/test-socket-spec \
+	tests/unit/test-stage-pool \
 	tests/unit/test-sys \
 	tests/unit/test-values
 UNIT_CUNIT = tests/unit/libtap.a $(CUNIT_LIBS)
@@ -20,8 +23,14 @@ tests_unit_test_event_SOURCES = tests/unit/test-event.c
 tests_unit_test_event_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
 tests_unit_test_id_SOURCES = tests/unit/test-id.c
 tests_unit_test_id_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_mclient_SOURCES = tests/unit/test-mclient.c
+tests_unit_test_mclient_LDADD = $(UNIT_CUNIT) $(CLIENT_LIBS)
+tests_unit_test_packet_SOURCES = tests/unit/test-packet.c
+tests_unit_test_packet_LDADD = $(UNIT_CUNIT) $(CLIENT_LIBS)
 tests_unit_test_socket_spec_SOURCES = tests/unit/test-socket-spec.c
 tests_unit_test_socket_spec_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_stage_pool_SOURCES = tests/unit/test-stage-pool.c
+tests_unit_test_stage_pool_LDADD = $(UNIT_CUNIT) $(FILTER_LIBS)
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c
 tests_unit_test_sys_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
 tests_unit_test_values_SOURCES = tests/unit/test-values.c
