@@ -172,7 +172,7 @@ read_statement (int fd, HfItem *item, GError **error)
   if (ok && (line == NULL || size < strlen (beginning) || memcmp (line, beginning, strlen (beginning)) != 0))
     item->fault = "is no act";
   else
-    ok = ok && hf_record_read (&window, NULL, HF_READ_VERIFY, HF_ITEM_NOTE, &hash, item, error);
+    ok = ok && hf_record_read (&window, NULL, HF_READ_VERIFY, HF_ITEM_OTHER, &hash, item, error);
   hf_window_clear (&window);
   hf_hash_clear (&hash);
   return ok;

@@ -25,9 +25,37 @@ hf_segment_seq (const gchar *name, guint64 *out_seq)
 {
   const gsize digits = strspn (name, "0123456789");
   g_autofree gchar *number = g_strndup (name, digits);
+  HfSegmentName canonical;
 
-  return digits >= 10 && strcmp (name + digits, suffix) == 0
-         && g_ascii_string_to_unsigned (number, 10, 1, G_MAXUINT64, out_seq, NULL);
+  if (!g_ascii_string_to_unsigned (number, 10, 1, HF_SEQ_MAX, out_seq, NULL))
+    return FALSE;
+  /* another spelling of a number would stand for a segment that it is not */
+  hf_segment_name (*out_seq, &canonical);
+  return strcmp (name, canonical.text) == 0;
+}
+
+int
+hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_size, GError **error)
+{
+  /* a FIFO would be waited for without O_NONBLOCK; files know no difference */
+  int fd = hf_sys.open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0);
+  struct stat st;
+
+  if (fd < 0)
+    hf_error_set_errno (error, errno, step, "cannot open segment '%s'", path);
+  else if (hf_sys.fstat (fd, &st) < 0)
+    {
+      hf_error_set_errno (error, errno, step, "cannot look at segment '%s'", path);
+      hf_sys_close (&fd);
+    }
+  else if (!S_ISREG (st.st_mode))
+    {
+      hf_error_set (error, HF_ERROR_CORRUPT, step, "segment '%s' is no regular file", path);
+      hf_sys_close (&fd);
+    }
+  else
+    *out_size = (guint64) st.st_size;
+  return fd;
 }
 
 static gint

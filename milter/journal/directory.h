@@ -27,9 +27,24 @@ typedef struct
   gchar text[32];
 } HfSegmentName;
 
+/* Numbers end here, far beyond what any disk can use up: a file that claims a
+ * greater one must not lead the count to its end. */
+#define HF_SEQ_MAX G_GUINT64_CONSTANT (999999999999999)
+
 void hf_segment_name (guint64 seq, HfSegmentName *out_name);
-/* FALSE when @name is not a segment's. */
+/* FALSE when @name is not exactly the name of a segment from 1 to HF_SEQ_MAX. */
 gboolean hf_segment_seq (const gchar *name, guint64 *out_seq);
+
+/**
+ * hf_segment_open_file:
+ * @path: a segment's
+ * @step: for the error
+ * @out_size: (out): octets of the file
+ *
+ * Opens a segment for reading.  What is no regular file is refused, and never
+ * waited for.  Returns: a descriptor, or -1 with @error set.
+ */
+int hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_size, GError **error);
 
 /**
  * hf_directory_list:

@@ -23,6 +23,7 @@ static const struct
   { "void", HF_ITEM_VOID },
   { "torn", HF_ITEM_TORN },
   { "end", HF_ITEM_END },
+  { "seal", HF_ITEM_JUNK }, /* part of a record, and begins none */
 };
 
 static void
@@ -71,9 +72,10 @@ hf_path_clear (HfPath *self)
   g_clear_pointer (&self->params, g_free);
 }
 
-/* The octet behind the address that begins at "<": quoted strings may hold ">". */
+/* The octet behind the ">" that ends the address, which a blank or the end
+ * follows; 0 when there is none.  Quoted strings may hold it, too. */
 static gsize
-bracketed_end (const gchar *text, gsize size)
+closing_end (const gchar *text, gsize size, gboolean heed_quotes)
 {
   gboolean quoted = FALSE;
 
@@ -81,12 +83,24 @@ bracketed_end (const gchar *text, gsize size)
     {
       if (quoted && text[i] == '\\' && i + 1 < size)
         i++;
-      else if (text[i] == '"')
+      else if (heed_quotes && text[i] == '"')
         quoted = !quoted;
-      else if (text[i] == '>' && !quoted)
+      else if (text[i] == '>' && !quoted && (i + 1 == size || text[i + 1] == ' '))
         return i + 1;
     }
-  return size;
+  return 0;
+}
+
+/* The octet behind the address that begins at "<". */
+static gsize
+bracketed_end (const gchar *text, gsize size)
+{
+  gsize end = closing_end (text, size, TRUE);
+
+  /* a quote that never ends is an octet like others */
+  if (end == 0)
+    end = closing_end (text, size, FALSE);
+  return end != 0 ? end : size;
 }
 
 void
@@ -114,27 +128,36 @@ hf_path_parse (const gchar *argument, gsize size, HfPath *out_path)
   out_path->params = g_strndup (argument + end, size - end);
 }
 
+/* Of a statement's kind; there may be more of them than this program knows. */
+#define WORD_MAX 24
+
+static HfItemKind
+kind_of_word (const gchar *word, gsize size)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strlen (kinds[i].word) == size && memcmp (kinds[i].word, word, size) == 0)
+      return kinds[i].kind;
+  return HF_ITEM_OTHER;
+}
+
 gboolean
 hf_record_starts (const gchar *line, gsize size, const HfNonce *nonce, HfItemKind *out_kind)
 {
-  const gsize prefix = strlen (HF_STATEMENT_PREFIX);
-  const gchar *key = " nonce=";
+  static const gchar key[] = " nonce=";
+  const gsize prefix = strlen (HF_STATEMENT_PREFIX), nonce_size = strlen (nonce->text);
+  const gchar *word = line + prefix;
+  gsize length = 0;
 
   if (size < prefix || memcmp (line, HF_STATEMENT_PREFIX, prefix) != 0)
     return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      const gsize word = strlen (kinds[i].word);
-      const gsize needed = prefix + word + strlen (key) + strlen (nonce->text);
-
-      if (size < needed || memcmp (line + prefix, kinds[i].word, word) != 0
-          || memcmp (line + prefix + word, key, strlen (key)) != 0
-          || memcmp (line + needed - strlen (nonce->text), nonce->text, strlen (nonce->text)) != 0)
-        continue;
-      *out_kind = kinds[i].kind;
-      return TRUE;
-    }
-  return FALSE;
+  while (length < MIN (size - prefix, WORD_MAX) && (g_ascii_islower (word[length]) || word[length] == '-'))
+    length++;
+  if (length == 0 || size < prefix + length + strlen (key) + nonce_size
+      || memcmp (word + length, key, strlen (key)) != 0
+      || memcmp (word + length + strlen (key), nonce->text, nonce_size) != 0)
+    return FALSE;
+  *out_kind = kind_of_word (word, length);
+  return *out_kind != HF_ITEM_JUNK;
 }
 
 typedef enum
@@ -463,6 +486,16 @@ typedef struct
   HfHash *message;
 } Hashes;
 
+/* A statement with a breach may still name its message: what stood before it. */
+static Step
+salvage_facts (HfItem *item)
+{
+  const gchar *reason = item->fault;
+
+  read_facts (item);
+  return fault (item, reason);
+}
+
 static Step
 read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *hashes, HfItem *item,
              GError **error)
@@ -474,7 +507,10 @@ read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *
 
   if (verify && (!hf_hash_begin (envelope) || !hf_hash_begin (hashes->message)))
     return fault (item, "no memory for the digest");
-  if ((step = read_statement (window, item, envelope, error)) != STEP_OK || (step = read_facts (item)) != STEP_OK
+  step = read_statement (window, item, envelope, error);
+  if (step == STEP_FAULT)
+    return salvage_facts (item);
+  if (step != STEP_OK || (step = read_facts (item)) != STEP_OK
       || (step = read_envelope (window, item, flags, envelope, error)) != STEP_OK)
     return step;
   item->data_offset = window->position;

@@ -11,8 +11,6 @@
 #include "milter/journal/reader.h"
 #include "milter/journal/recover.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 gboolean
@@ -101,22 +99,16 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   const gboolean known = published->seq == self->seq;
   HfTornRule rule = { known ? published->synced : 0, 0, FALSE };
   HfReader reader;
-  struct stat st;
+  guint64 size;
   gboolean ok;
-  int fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  int fd = hf_segment_open_file (path, "recover-open", &size, error);
 
   if (fd < 0)
-    return hf_error_set_errno (error, errno, "recover-open", "cannot open segment '%s'", path);
-  if (hf_sys.fstat (fd, &st) < 0)
-    {
-      hf_error_set_errno (error, errno, "recover-open", "cannot look at segment '%s'", path);
-      hf_sys_close (&fd);
-      return FALSE;
-    }
+    return FALSE;
   /* What a killed filter had written, and perhaps not synced, is made to last:
    * from here on it is offered to readers as a record that is there. */
   hf_sys.fdatasync (fd);
-  ok = hf_reader_init (&reader, fd, (guint64) st.st_size, HF_READ_VERIFY, known ? &published->nonce : NULL, error);
+  ok = hf_reader_init (&reader, fd, size, HF_READ_VERIFY, known ? &published->nonce : NULL, error);
   if (ok)
     {
       ok = scan (&reader, self, &rule, error);

@@ -70,9 +70,10 @@ gboolean hf_statement_get_number (const HfStatement *self, const gchar *key, gui
 /* xtext by itself, for values outside statements. */
 void hf_xtext_append (GString *out, const gchar *value, gsize size);
 
-/* RFC 3339 UTC with milliseconds, as everywhere in Holdfast. @out_text has room for 25. */
+/* RFC 3339 UTC with milliseconds, as everywhere in Holdfast. @out_text has room for 25.
+ * A clock before 1970 or behind 9999 is told as the nearest of these. */
 void hf_time_format (gint64 wall_ms, gchar out_text[25]);
-/* Parses exactly that form; FALSE for any other. */
+/* Parses exactly that form; FALSE for any other, and for what is no date. */
 gboolean hf_time_parse (const gchar *text, gint64 *out_wall_ms);
 
 G_END_DECLS

@@ -127,7 +127,7 @@ load_notes (HfTrimmed *self, HfWindow *window, HfHash *hash, HfItem *item, GErro
         return TRUE;
       if (size > strlen (beginning) && memcmp (line, beginning, strlen (beginning)) == 0)
         {
-          if (!hf_record_read (window, NULL, HF_READ_VERIFY, HF_ITEM_NOTE, hash, item, error))
+          if (!hf_record_read (window, NULL, HF_READ_VERIFY, HF_ITEM_OTHER, hash, item, error))
             return FALSE;
           if (item->whole && take_note (self, &item->statement, &item->message))
             continue;

@@ -7,8 +7,6 @@
 #include "milter/journal/recover.h"
 #include "milter/journal/view.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 /* What the first pass learns of a segment. */
@@ -110,18 +108,15 @@ static gboolean
 open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **error)
 {
   HfSegmentName name;
-  struct stat st;
+  guint64 size;
 
   hf_segment_name (notes->seq, &name);
   g_free (self->path);
   self->path = g_build_filename (self->dir_path, name.text, NULL);
-  self->fd = hf_sys.open (self->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-  if (self->fd < 0)
-    return hf_error_set_errno (error, errno, "view-open", "cannot open segment '%s'", self->path);
-  if (hf_sys.fstat (self->fd, &st) < 0)
-    return hf_error_set_errno (error, errno, "view-open", "cannot look at segment '%s'", self->path);
-  if (!hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, (guint64) st.st_size), flags,
-                       notes->has_nonce ? &notes->nonce : NULL, error))
+  self->fd = hf_segment_open_file (self->path, "view-open", &size, error);
+  if (self->fd < 0
+      || !hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, size), flags,
+                          notes->has_nonce ? &notes->nonce : NULL, error))
     return FALSE;
   self->reading = TRUE;
   if (self->reader.newer_version != 0)
@@ -232,7 +227,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           notes->rule.has_end = TRUE;
           break;
         case HF_ITEM_SEGMENT:
-        case HF_ITEM_NOTE:
+        case HF_ITEM_OTHER:
         case HF_ITEM_JUNK:
           break;
         }

@@ -44,6 +44,8 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+include tests/unit/journal.mk
+
 dist_check_SCRIPTS = tests/unit/test-docs.sh
 TESTS += tests/unit/test-docs.sh
 
