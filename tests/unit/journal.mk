@@ -8,7 +8,11 @@ UNIT_TESTS += \
 	tests/unit/test-window \
 	tests/unit/test-record \
 	tests/unit/test-reader \
-	tests/unit/test-directory
+	tests/unit/test-directory \
+	tests/unit/test-acts \
+	tests/unit/test-mbox \
+	tests/unit/test-output \
+	tests/unit/test-trim
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -24,6 +28,14 @@ tests_unit_test_reader_SOURCES = tests/unit/test-reader.c
 tests_unit_test_reader_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
 tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_acts_SOURCES = tests/unit/test-acts.c
+tests_unit_test_acts_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_mbox_SOURCES = tests/unit/test-mbox.c
+tests_unit_test_mbox_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
+tests_unit_test_output_SOURCES = tests/unit/test-output.c
+tests_unit_test_output_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
+tests_unit_test_trim_SOURCES = tests/unit/test-trim.c
+tests_unit_test_trim_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
