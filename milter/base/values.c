@@ -232,8 +232,10 @@ hf_share_of (HfShare share, guint64 total)
 gint
 hf_share_exceeds (HfShare a, HfShare b)
 {
+  if (a.percent == 0 && a.bytes == 0)
+    return -1;
   if (b.percent == 0 && b.bytes == 0)
-    return a.percent > 0 || a.bytes > 0 ? 1 : -1;
+    return 1;
   if (a.percent == 0 && b.percent == 0)
     return a.bytes > b.bytes ? 1 : -1;
   if (a.percent == 0 || b.percent == 0)

@@ -283,10 +283,7 @@ store (SMFICTX *ctx, HfTransaction *txn, GError **error)
   if (commit == NULL)
     return FALSE;
   hf_writer_submit (the_filter->writer, commit);
-  if (!wait_for_commit (ctx, commit, error))
-    return FALSE;
-  hf_stage_area_keep (&the_filter->area, commit);
-  return TRUE;
+  return wait_for_commit (ctx, commit, error);
 }
 
 /* Both MTAs give the queue id at the end of the message; Postfix not before the

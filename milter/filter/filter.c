@@ -157,10 +157,7 @@ hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
   hf_room_init (&self->room, hf_writer_usage (self->writer));
   self->area.room = &self->room;
   self->pressure = hf_pressure_start (config->spool_directory, &marks, &self->room, self->writer, error);
-  if (self->pressure == NULL)
-    return FALSE;
-  hf_pressure_watch_pool (self->pressure, &self->area.pool);
-  return TRUE;
+  return self->pressure != NULL;
 }
 
 gboolean

@@ -12,7 +12,6 @@ milter_filter_libfilter_a_SOURCES = \
 	milter/filter/privilege.c milter/filter/privilege.h \
 	milter/filter/reservation.c milter/filter/reservation.h \
 	milter/filter/stage.c milter/filter/stage.h \
-	milter/filter/stage-pool.c milter/filter/stage-pool.h \
 	milter/filter/transaction.c milter/filter/transaction.h
 FILTER_LIBS = milter/filter/libfilter.a $(JOURNAL_LIBS) $(MILTER_LIBS)
 

@@ -52,8 +52,8 @@ typedef struct
 {
   gboolean known;
   guint64 value;
-  guint64 warn;
-  guint64 stop;
+  guint64 warn;  /* 0: off */
+  guint64 stop;  /* likewise */
   guint64 least; /* what one message needs above the stop mark; 0: more is worse */
 } Reading;
 
@@ -75,7 +75,6 @@ struct HfPressure
   HfMarks marks;
   HfRoom *room;     /* not touched after stop */
   HfWriter *writer; /* likewise */
-  HfStagePool *pool; /* likewise; NULL: none to watch */
   HfGauge gauges[N_GAUGES];
   GError *refusal;  /* why MAIL is refused; NULL when it is not */
 };
@@ -94,13 +93,16 @@ unref (HfPressure *self)
 
 /* ---- a look ---- */
 
-/* Where the file system copies on write, a file that is changed takes room, too. */
+/* 0 for a mark that is off, and never 0 by rounding.  Where the file system
+ * copies on write, what is changed takes room, too: there marks are doubled. */
 static guint64
 mark_of (HfShare share, guint64 total, HfGroundKind ground)
 {
   const guint64 mark = hf_share_of (share, total);
 
-  return ground == HF_GROUND_COPIES ? MIN (2 * mark, total) : mark;
+  if (share.percent == 0 && share.bytes == 0)
+    return 0;
+  return CLAMP (ground == HF_GROUND_COPIES ? 2 * mark : mark, 1, MAX (total, 1));
 }
 
 static HfGroundKind
@@ -129,8 +131,8 @@ look_at_spool (HfPressure *self, const HfRoomBefore before[2], const struct stat
     return; /* btrfs and some others count none at all */
   *inodes = (Reading){ .known = TRUE,
                        .value = (guint64) st->f_favail,
-                       .warn = hf_share_of (self->marks.inodes_warn, st->f_files),
-                       .stop = hf_share_of (self->marks.inodes_stop, st->f_files),
+                       .warn = mark_of (self->marks.inodes_warn, st->f_files, HF_GROUND_IN_PLACE),
+                       .stop = mark_of (self->marks.inodes_stop, st->f_files, HF_GROUND_IN_PLACE),
                        .least = 1 };
   hf_room_looked (self->room, HF_ROOM_INODES, before[1], inodes->value, inodes->stop, st->f_files, FALSE);
 }
@@ -191,6 +193,8 @@ take_look (HfPressure *self, Look *look)
 static gboolean
 is_beyond (const Reading *reading, guint64 mark, guint64 least)
 {
+  if (mark == 0)
+    return FALSE;
   return reading->least > 0 ? reading->value < mark + least : reading->value > mark;
 }
 
@@ -261,18 +265,14 @@ look (HfPressure *self)
 {
   Look found = { 0 };
   News news[N_GAUGES];
-  int unused[HF_STAGE_POOL_MOST];
-  guint n, files;
+  guint n;
 
   if (!take_look (self, &found))
     return;
   n = judge (self, &found, news);
-  files = self->pool != NULL ? hf_stage_pool_take_unused (self->pool, unused) : 0;
   pthread_mutex_unlock (&self->mutex);
   for (guint i = 0; i < n; i++)
     tell (self, &news[i]);
-  for (guint i = 0; i < files; i++)
-    hf_sys_close (&unused[i]);
   pthread_mutex_lock (&self->mutex);
 }
 
@@ -347,14 +347,6 @@ hf_pressure_set_marks (HfPressure *self, const HfMarks *marks)
 {
   pthread_mutex_lock (&self->mutex);
   self->marks = *marks;
-  pthread_mutex_unlock (&self->mutex);
-}
-
-void
-hf_pressure_watch_pool (HfPressure *self, HfStagePool *pool)
-{
-  pthread_mutex_lock (&self->mutex);
-  self->pool = pool;
   pthread_mutex_unlock (&self->mutex);
 }
 

@@ -18,7 +18,6 @@
 
 #include "milter/base/config.h"
 #include "milter/filter/reservation.h"
-#include "milter/filter/stage-pool.h"
 #include "milter/journal/writer.h"
 
 G_BEGIN_DECLS
@@ -44,10 +43,6 @@ typedef struct
  */
 HfPressure *hf_pressure_start (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *writer, GError **error);
 void hf_pressure_set_marks (HfPressure *self, const HfMarks *marks);
-
-/* What nobody took from @pool between two looks is closed from now on.
- * Borrowed until hf_pressure_stop(). */
-void hf_pressure_watch_pool (HfPressure *self, HfStagePool *pool);
 
 /* FALSE with the figures while a gauge is at its stop: HF_ERROR_FULL, or for
  * latency HF_ERROR_LATE.  Touches no disk, and takes no lock while all is well.

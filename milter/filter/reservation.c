@@ -67,7 +67,7 @@ hf_room_looked (HfRoom *self, HfRoomKind kind, HfRoomBefore before, guint64 free
   /* A stage dropped during the look shows as free: it must not count as held, too. */
   const gint64 held = is_late ? 0 : MIN (before.held, atomic_load (&part->held));
 
-  atomic_store (&part->limit, bounded (free) - bounded (mark) + held + before.grown);
+  atomic_store (&part->limit, mark > 0 ? bounded (free) - bounded (mark) + held + before.grown : G_MAXINT64);
   atomic_store (&part->free, bounded (free));
   atomic_store (&part->mark, bounded (mark));
   atomic_store (&part->total, bounded (total));

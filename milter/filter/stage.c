@@ -23,24 +23,12 @@ open_unnamed (const HfStageArea *area)
 }
 
 static int
-reopen_unnamed (int fd, int flags)
+reopen_unnamed (int fd)
 {
   gchar path[64];
 
   g_snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
-  return hf_sys.open (path, flags | O_CLOEXEC, 0);
-}
-
-/* A file from the pool, emptied; a new one where there is none, or where it can't
- * be opened any more. */
-static int
-take_unnamed (HfStageArea *area)
-{
-  int kept = hf_stage_pool_take (&area->pool);
-  int fd = kept >= 0 ? reopen_unnamed (kept, O_WRONLY | O_TRUNC) : -1;
-
-  hf_sys_close (&kept);
-  return fd >= 0 ? fd : open_unnamed (area);
+  return hf_sys.open (path, O_RDONLY | O_CLOEXEC, 0);
 }
 
 static gboolean
@@ -49,7 +37,7 @@ open_stream (HfStage *self, GError **error)
   HfId id;
 
   if (!self->area->named)
-    self->fd = take_unnamed (self->area);
+    self->fd = open_unnamed (self->area);
   else
     {
       hf_id_new (&id);
@@ -72,7 +60,7 @@ open_stream (HfStage *self, GError **error)
 static int
 reopen_stream (HfStage *self)
 {
-  int fd = self->name == NULL ? reopen_unnamed (self->fd, O_RDONLY)
+  int fd = self->name == NULL ? reopen_unnamed (self->fd)
                               : hf_sys.open (self->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 
   return fd;
@@ -112,7 +100,7 @@ probe (HfStageArea *self, GError **error)
     }
   if (fd < 0)
     return hf_error_set_errno (error, errno, "stage-probe", "cannot open a stage in '%s'", self->path);
-  again = reopen_unnamed (fd, O_RDONLY);
+  again = reopen_unnamed (fd);
   if (again < 0)
     self->named = TRUE;
   else if (hf_sys_write_all (fd, text, sizeof text) < 0 || hf_sys_pread_all (again, back, sizeof back, 0) < 0)
@@ -147,7 +135,6 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
   self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
   self->named = FALSE;
   self->room = NULL;
-  hf_stage_pool_init (&self->pool);
   if (!remove_leftovers (self, error) || !probe (self, error))
     {
       hf_stage_area_clear (self);
@@ -164,17 +151,10 @@ hf_stage_area_clear (HfStageArea *self)
   g_clear_pointer (&self->path, g_free);
 }
 
-void
-hf_stage_area_keep (HfStageArea *self, HfCommit *commit)
-{
-  if (!self->named && commit->lines_size + commit->facts.wire <= HF_STAGE_POOL_LARGEST)
-    hf_stage_pool_give (&self->pool, &commit->fd);
-}
-
 /* ---- one message ---- */
 
 void
-hf_stage_init (HfStage *self, HfStageArea *area)
+hf_stage_init (HfStage *self, const HfStageArea *area)
 {
   memset (self, 0, sizeof *self);
   self->area = area;

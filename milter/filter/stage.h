@@ -11,7 +11,6 @@
 #pragma once
 
 #include "milter/filter/reservation.h"
-#include "milter/filter/stage-pool.h"
 #include "milter/journal/commit.h"
 
 G_BEGIN_DECLS
@@ -19,14 +18,12 @@ G_BEGIN_DECLS
 #define HF_STAGE_DIRECTORY "stage"
 #define HF_STAGE_BUFFER (16 * 1024) /* octets: all the memory a message takes, whatever its size */
 
-/* Where stages are made; shared by all, set at the start, then only read, but
- * for the pool. */
+/* Where stages are made; shared by all, set at the start, then only read. */
 typedef struct
 {
   gchar *path;    /* SPOOL/stage */
   gboolean named; /* unnamed files can't be had */
   HfRoom *room;   /* borrowed: where stages reserve; NULL: nobody counts */
-  HfStagePool pool;
 } HfStageArea;
 
 /**
@@ -39,13 +36,9 @@ typedef struct
 gboolean hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error);
 void hf_stage_area_clear (HfStageArea *self);
 
-/* Keeps the file of a commit that is done for another message, where it fits.
- * The writer must have let go of it. */
-void hf_stage_area_keep (HfStageArea *self, HfCommit *commit);
-
 typedef struct
 {
-  HfStageArea *area;
+  const HfStageArea *area;
   guint8 *buffer;  /* HF_STAGE_BUFFER octets, allocated at the first message */
   gsize fill;
   int fd;          /* the writing side; -1 until the buffer overflows */
@@ -58,7 +51,7 @@ typedef struct
   HfReservation reservation;
 } HfStage;
 
-void hf_stage_init (HfStage *self, HfStageArea *area);
+void hf_stage_init (HfStage *self, const HfStageArea *area);
 void hf_stage_clear (HfStage *self);
 
 /* Starts a new message; an old one is dropped. */

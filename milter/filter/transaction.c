@@ -8,7 +8,7 @@
 #include <string.h>
 
 void
-hf_transaction_init (HfTransaction *self, HfStageArea *area)
+hf_transaction_init (HfTransaction *self, const HfStageArea *area)
 {
   memset (self, 0, sizeof *self);
   hf_stage_init (&self->stage, area);

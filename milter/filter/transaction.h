@@ -21,7 +21,7 @@ typedef struct
   GError *latched;
 } HfTransaction;
 
-void hf_transaction_init (HfTransaction *self, HfStageArea *area);
+void hf_transaction_init (HfTransaction *self, const HfStageArea *area);
 void hf_transaction_clear (HfTransaction *self);
 
 /* Opens a transaction, dropping one that was not ended, and gives it a new id.

@@ -77,10 +77,11 @@ void hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLIS
 
 /**
  * hf_directory_published:
- * @out_live: (out): TRUE when a filter holds the lock
+ * @out_live: (out) (nullable): TRUE when a filter holds the lock; NULL from the
+ *   one that holds it
  *
  * Never fails: what can't be read is "nothing is open" (seq 0), and a file
- * caught half written is read again.
+ * caught half written is read again while somebody else may be writing it.
  */
 void hf_directory_published (const gchar *path, HfPublished *out_published, gboolean *out_live);
 

@@ -87,7 +87,9 @@ open_published (HfJournal *self, GError **error)
   return TRUE;
 }
 
-static void
+/* FALSE: no memory for a digest.  Without the note a reader would take what is
+ * torn for damage. */
+static gboolean
 write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn, HfHash *hash)
 {
   HfStatementBuilder builder;
@@ -102,11 +104,10 @@ write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn
     hf_statement_add (&builder, "id", torn->id.text, -1);
   hf_statement_add (&builder, "queue", torn->queue, -1);
   hf_statement_end (&builder);
-  if (!hf_record_end_alone (head, start, hash))
-    g_string_truncate (head, start);
+  return hf_record_end_alone (head, start, hash);
 }
 
-static void
+static gboolean
 write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecovery *recovery)
 {
   const GArray *torn = recovery->torn;
@@ -124,8 +125,10 @@ write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecov
           note.queue = NULL;
           i = torn->len;
         }
-      write_note (head, nonce, recovery->seq, &note, &self->hash);
+      if (!write_note (head, nonce, recovery->seq, &note, &self->hash))
+        return FALSE;
     }
+  return TRUE;
 }
 
 static GString *
@@ -152,15 +155,16 @@ make_head (HfJournal *self, guint64 seq, const HfNonce *nonce, const HfRecovery 
       if (self->previous_nonce.text[0] != '\0')
         hf_statement_add (&builder, "previous_nonce", self->previous_nonce.text, -1);
       hf_statement_add_number (&builder, "previous_synced", self->previous_synced);
+      if (self->previous_unread)
+        hf_statement_add (&builder, "previous_unread", "1", 1);
     }
   hf_statement_end (&builder);
-  if (!hf_record_end_alone (head, 0, &self->hash))
+  if (!hf_record_end_alone (head, 0, &self->hash)
+      || (recovery != NULL && !write_notes (self, head, nonce, recovery)))
     {
       g_string_free (head, TRUE);
       return NULL;
     }
-  if (recovery != NULL)
-    write_notes (self, head, nonce, recovery);
   hf_record_write_padding (head, head->len);
   return head;
 }
@@ -216,9 +220,11 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
 {
   HfPublished published;
   HfRecovery recovery;
-  gboolean live, ok;
+  gboolean ok;
   g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
 
+  /* What a crash or a failed call left of a segment that was never named. */
+  hf_sys.unlinkat (self->dir_fd, HF_JOURNAL_LARGE, 0);
   /* The spare first: on a full disk it fails, and nothing more need be read. */
   self->size = fitting_size (self->parameters);
   hf_ground_look (self->dir_fd, self->parameters->write_ahead, &self->ground);
@@ -226,7 +232,7 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->spare = hf_spare_start (self->dir_fd, self->size, self->ahead, self->parameters->usage, error);
   if (self->spare == NULL || !hf_spare_take (self->spare, error))
     return FALSE;
-  hf_directory_published (self->dir_path, &published, &live);
+  hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
   self->next_seq = MAX (recovery.seq + 1, min_seq);
@@ -234,6 +240,7 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->chain = recovery.chain;
   self->previous_seq = recovery.seq;
   self->previous_synced = recovery.synced;
+  self->previous_unread = recovery.unread;
   if (recovery.has_nonce)
     self->previous_nonce = recovery.nonce;
   ok = open_published (self, error) && activate_spare (self, &recovery, error);
@@ -299,6 +306,7 @@ close_segment (HfJournal *self, GError **error)
   self->previous_seq = segment->seq;
   self->previous_nonce = segment->nonce;
   self->previous_synced = segment->synced;
+  self->previous_unread = FALSE;
   hf_event (HF_EVENT_SEGMENT_CLOSED, NULL, "segment", segment->path, NULL);
   hf_segment_close_clean (segment);
   return TRUE;

@@ -42,6 +42,7 @@ typedef struct
   guint64 previous_seq;
   HfNonce previous_nonce;
   guint64 previous_synced;
+  gboolean previous_unread;
   gboolean publish_failed;
   HfHash hash;
 } HfJournal;

@@ -12,6 +12,12 @@
 #include <string.h>
 
 static gboolean
+no_digest (GError **error)
+{
+  return hf_error_set (error, HF_ERROR_IO, "journal-read", "no memory for a digest");
+}
+
+static gboolean
 header_digest_ok (HfReader *self, GError **error)
 {
   static const gchar prefix[] = HF_STATEMENT_MORE "digest=";
@@ -22,7 +28,7 @@ header_digest_ok (HfReader *self, GError **error)
   gboolean more = FALSE;
 
   if (!hf_hash_begin (&self->hash))
-    return FALSE;
+    return no_digest (error);
   for (;; more = TRUE)
     {
       if (!hf_window_line (&self->window, &line, &size, error) || line == NULL)
@@ -31,16 +37,18 @@ header_digest_ok (HfReader *self, GError **error)
         break;
       if (size < strlen (HF_STATEMENT_MORE)
           || (more && memcmp (line, HF_STATEMENT_MORE, strlen (HF_STATEMENT_MORE)) != 0)
-          || !hf_statement_read_line (&self->header, line, size, more)
-          || !hf_hash_add (&self->hash, line, size + 2))
+          || !hf_statement_read_line (&self->header, line, size, more))
         return FALSE;
+      if (!hf_hash_add (&self->hash, line, size + 2))
+        return no_digest (error);
       self->window.position += size + 2;
     }
   memcpy (text, line + strlen (prefix), HF_DIGEST_HEX);
   text[HF_DIGEST_HEX] = '\0';
   self->window.position += size + 2;
-  return hf_hex_decode (text, sizeof wanted, &wanted) && hf_hash_end (&self->hash, NULL, &found)
-         && hf_digest_equal (&wanted, &found);
+  if (!hf_hash_end (&self->hash, NULL, &found))
+    return no_digest (error);
+  return hf_hex_decode (text, sizeof wanted, &wanted) && hf_digest_equal (&wanted, &found);
 }
 
 /* FALSE leaves the header unknown; @error is set when the file can't be read. */

@@ -174,6 +174,14 @@ fault (HfItem *item, const gchar *reason)
   return STEP_FAULT;
 }
 
+/* A digest that can't be made says nothing of the record. */
+static Step
+no_digest (GError **error)
+{
+  hf_error_set (error, HF_ERROR_IO, "journal-read", "no memory for a digest");
+  return STEP_ERROR;
+}
+
 static gboolean
 starts_with (const gchar *line, gsize size, const gchar *prefix)
 {
@@ -182,10 +190,10 @@ starts_with (const gchar *line, gsize size, const gchar *prefix)
 
 /* Moves behind the line at the position; adds it, CRLF included, to @hash. */
 static Step
-take_line (HfWindow *window, HfItem *item, HfHash *hash, const gchar *line, gsize size)
+take_line (HfWindow *window, HfHash *hash, const gchar *line, gsize size, GError **error)
 {
   if (hash != NULL && !hf_hash_add (hash, line, size + 2))
-    return fault (item, "no memory for the digest");
+    return no_digest (error);
   window->position += size + 2;
   return STEP_OK;
 }
@@ -221,7 +229,7 @@ read_statement (HfWindow *window, HfItem *item, HfHash *hash, GError **error)
         return STEP_OK;
       if (!hf_statement_read_line (&item->statement, line, size, more))
         return fault (item, "statement breaks the grammar");
-      step = take_line (window, item, hash, line, size);
+      step = take_line (window, hash, line, size, error);
       if (step != STEP_OK)
         return step;
       more = TRUE;
@@ -319,7 +327,7 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
         }
       else if (size == 4 && memcmp (line, "DATA", 4) == 0)
         {
-          step = take_line (window, item, hash, line, size);
+          step = take_line (window, hash, line, size, error);
           if (step == STEP_OK && rcpts != item->facts.rcpts)
             step = fault (item, "recipients are missing or doubled");
           break;
@@ -347,7 +355,7 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
       else
         step = fault (item, "unknown line in the envelope");
       if (step == STEP_OK)
-        step = take_line (window, item, hash, line, size);
+        step = take_line (window, hash, line, size, error);
     }
   hf_path_clear (&skipped);
   hf_statement_clear (&extra);
@@ -475,7 +483,7 @@ read_seal (HfWindow *window, HfItem *item, const HfNonce *nonce, GError **error)
       || !seal_value (seal, "envelope", HF_DIGEST_SIZE, &item->envelope)
       || !seal_value (seal, "chain", HF_DIGEST_SIZE, &item->chain))
     return fault (item, "seal is not readable");
-  return take_line (window, item, NULL, line, size);
+  return take_line (window, NULL, line, size, error);
 }
 
 /* Two hashes run one after the other over one context: the envelope's digest
@@ -506,7 +514,7 @@ read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *
   Step step;
 
   if (verify && (!hf_hash_begin (envelope) || !hf_hash_begin (hashes->message)))
-    return fault (item, "no memory for the digest");
+    return no_digest (error);
   step = read_statement (window, item, envelope, error);
   if (step == STEP_FAULT)
     return salvage_facts (item);
@@ -517,11 +525,13 @@ read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *
   if ((step = read_message (window, item, flags, hashes->message, error)) != STEP_OK
       || (step = read_seal (window, item, nonce, error)) != STEP_OK || !verify)
     return step;
-  if (!hf_hash_end (envelope, &item->salt, &digest) || !hf_digest_equal (&digest, &item->envelope))
+  if (!hf_hash_end (envelope, &item->salt, &digest))
+    return no_digest (error);
+  if (!hf_digest_equal (&digest, &item->envelope))
     return fault (item, "envelope digest is wrong");
-  if (!hf_hash_end (hashes->message, &item->salt, &digest) || !hf_digest_equal (&digest, &item->message))
-    return fault (item, "message digest is wrong");
-  return STEP_OK;
+  if (!hf_hash_end (hashes->message, &item->salt, &digest))
+    return no_digest (error);
+  return hf_digest_equal (&digest, &item->message) ? STEP_OK : fault (item, "message digest is wrong");
 }
 
 static Step
@@ -535,7 +545,7 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
   Step step;
 
   if (!hf_hash_begin (hash))
-    return fault (item, "no memory for the digest");
+    return no_digest (error);
   if ((step = read_statement (window, item, hash, error)) != STEP_OK
       || (step = need_line (window, item, &line, &size, error)) != STEP_OK)
     return step;
@@ -543,11 +553,12 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
     return fault (item, "no digest");
   memcpy (text, line + strlen (prefix), HF_DIGEST_HEX);
   text[HF_DIGEST_HEX] = '\0';
-  if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_hash_end (hash, NULL, &found)
-      || !hf_digest_equal (&wanted, &found))
+  if (!hf_hash_end (hash, NULL, &found))
+    return no_digest (error);
+  if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_digest_equal (&wanted, &found))
     return fault (item, "digest is wrong");
   item->message = found;
-  return take_line (window, item, NULL, line, size);
+  return take_line (window, NULL, line, size, error);
 }
 
 gboolean

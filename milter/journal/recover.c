@@ -103,6 +103,10 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   gboolean ok;
   int fd = hf_segment_open_file (path, "recover-open", &size, error);
 
+  self->synced = rule.synced;
+  self->has_nonce = known;
+  if (known)
+    self->nonce = published->nonce;
   if (fd < 0)
     return FALSE;
   /* What a killed filter had written, and perhaps not synced, is made to last:
@@ -122,7 +126,6 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       hf_reader_clear (&reader);
     }
   hf_sys_close (&fd);
-  self->synced = rule.synced;
   judge (self, &rule, path);
   return ok;
 }
@@ -145,7 +148,8 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
   out_recovery->seq = g_array_index (seqs, guint64, seqs->len - 1);
   hf_segment_name (out_recovery->seq, &name);
   path = g_build_filename (dir_path, name.text, NULL);
-  if (!read_newest (path, published, out_recovery, &unreadable))
+  out_recovery->unread = !read_newest (path, published, out_recovery, &unreadable);
+  if (out_recovery->unread)
     hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
   return TRUE;
 }

@@ -258,7 +258,8 @@ marked_in (const Planner *self, const HfViewMark *mark, guint64 own)
 static guint64
 needed_by (const Planner *self, guint index)
 {
-  HfViewSegment facts, before;
+  const HfTrimSegment *before;
+  HfViewSegment facts;
 
   hf_view_segment (self->view, index, &facts);
   for (guint i = 0; i < facts.marks->len; i++)
@@ -271,11 +272,9 @@ needed_by (const Planner *self, guint index)
   for (guint i = 0; i < facts.torn->len; i++)
     if (stays (self, g_array_index (facts.torn, guint64, i)))
       return g_array_index (facts.torn, guint64, i);
-  /* Only this header tells the nonce of a segment whose own does not verify. */
-  if (index == 0 || !stays (self, facts.previous_seq))
-    return 0;
-  hf_view_segment (self->view, index - 1, &before);
-  return before.seq == facts.previous_seq && !before.has_header ? before.seq : 0;
+  /* This header tells what the one before it may lack: its nonce, or its end. */
+  before = segment_of (self, facts.previous_seq);
+  return before != NULL && before->verdict != HF_TRIM_GOES && before->note.breaches > 0 ? before->note.seq : 0;
 }
 
 /* Marks and notes speak of what stands before them, so one pass upwards is enough. */

@@ -17,6 +17,8 @@ typedef struct
   HfNonce nonce;
   HfTornRule rule;
   GArray *torn;       /* of Range: noted by later segments */
+  gboolean unread;    /* the start that made the next segment could not read it */
+  gboolean previous_unread; /* the same of the segment before this one */
   HfViewSegment facts;
   GArray *marks;      /* what facts.marks and facts.torn lend */
   GArray *torn_in;
@@ -174,6 +176,19 @@ take_torn_note (HfView *self, SegmentNotes *in, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
+/* What the header of a segment tells of the one before it. */
+static void
+take_unread (const HfStatement *header, const SegmentNotes *in, SegmentNotes *before)
+{
+  guint64 synced;
+
+  if (!in->previous_unread)
+    return;
+  before->unread = TRUE;
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    before->rule.synced = MAX (before->rule.synced, synced);
+}
+
 /* The header of a segment names the one before it, and tells its nonce. */
 static void
 take_header (HfView *self, SegmentNotes *in)
@@ -192,10 +207,14 @@ take_header (HfView *self, SegmentNotes *in)
   if (!hf_statement_get_number (header, "previous_seq", &seq))
     return;
   in->facts.previous_seq = seq;
+  in->previous_unread = g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") == 0;
   notes = notes_of (self, seq);
   if (notes == NULL && hf_trimmed_find (&self->trimmed, seq) == NULL)
     g_array_append_val (self->missing, seq);
-  if (notes == NULL || nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
+  if (notes == NULL)
+    return;
+  take_unread (header, in, notes);
+  if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
   g_strlcpy (notes->nonce.text, nonce, sizeof notes->nonce.text);
@@ -334,8 +353,9 @@ judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
       if (item->offset >= range->offset && item->offset < range->offset + range->length)
         return HF_COPY_TORN;
     }
-  /* A later start has looked at all others and noted what was torn. */
-  return newest && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN : HF_COPY_DAMAGED;
+  /* A later start has looked at all others, where it could, and noted what was torn. */
+  return (newest || notes->unread) && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN
+                                                                                       : HF_COPY_DAMAGED;
 }
 
 static gboolean
@@ -401,14 +421,20 @@ follow_note (HfView *self, const SegmentNotes *notes)
   if ((before != NULL && !before->gone) || note == NULL)
     return;
   self->breach = note->broken_end;
-  self->has_chain = note->has_chain;
+  self->has_chain = note->has_chain && !notes->previous_unread;
   self->chain = note->chain;
 }
 
-/* The chain goes on from the header's `previous` where no record stood before. */
+/* The chain goes on from the header's `previous` where no record stood before,
+ * and where its writer could not see all that did. */
 static void
 start_chain (HfView *self)
 {
+  if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
+    {
+      self->has_chain = FALSE;
+      self->breach = FALSE;
+    }
   follow_note (self, &g_array_index (self->segments, SegmentNotes, self->next - 1));
   if (self->reader.has_previous && (!self->has_chain || self->breach))
     {

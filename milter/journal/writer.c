@@ -48,6 +48,8 @@ struct HfWriter
   guint64 min_seq;
   gint64 tried_ms;
   gboolean away_told;
+  gboolean proved;     /* the journal took a group since it was opened */
+  gboolean hopeful;    /* it was lost after that: try again at once */
   HfGroup group;
   GArray *voids;       /* of HfVoid, waiting to be written */
 };
@@ -82,10 +84,13 @@ set_away (HfWriter *self, const GError *error)
   pthread_mutex_unlock (&self->mutex);
 }
 
-/* Lets go of the file system after @error. */
+/* Lets go of the file system after @error.  A journal that had worked is opened
+ * again at once; each one more that fails costs a segment, so those wait. */
 static void
 lose_journal (HfWriter *self, const GError *error)
 {
+  self->hopeful = self->proved;
+  self->proved = FALSE;
   self->min_seq = self->journal->next_seq;
   hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment",
             self->journal->segment != NULL ? self->journal->segment->path : NULL, NULL);
@@ -99,6 +104,7 @@ open_journal (HfWriter *self, GError **error)
 {
   g_autoptr (GError) failed = NULL;
 
+  self->hopeful = FALSE;
   self->tried_ms = hf_sys_monotonic_ms ();
   self->journal = hf_journal_open (&self->parameters, self->min_seq, &failed);
   set_away (self, failed);
@@ -256,6 +262,7 @@ write_batch (HfWriter *self, GQueue *batch)
   if (add_voids (self, voids, &error) && add_batch (self, batch, &error)
       && (self->group.commits->len + voids == 0 || hf_group_commit (&self->group, self->journal, &error)))
     {
+      self->proved = TRUE;
       g_array_remove_range (self->voids, 0, voids);
       answer_group (self);
       return;
@@ -270,7 +277,7 @@ write_batch (HfWriter *self, GQueue *batch)
 static gboolean
 has_work (const HfWriter *self)
 {
-  return self->small.length > 0 || self->large.length > 0
+  return self->small.length > 0 || self->large.length > 0 || self->hopeful
          || (self->journal != NULL && (self->voids->len > 0 || self->doubted));
 }
 
@@ -348,7 +355,7 @@ turn (HfWriter *self, gboolean *large_next)
   wait_for_work (self);
   take_batch (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
-      && (self->voids->len == 0 || self->journal == NULL))
+      && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
     return FALSE;
   doubted = self->doubted;
   self->doubted = FALSE;

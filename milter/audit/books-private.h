@@ -1,0 +1,113 @@
+/* books-private.h - the inside of the books, for the files that make them up
+ *
+ *   books.c     tables, names, review, handing out
+ *   entry.c     one function for each kind of event
+ *   result.c    the one kind that decides nearly everything: recipients' fates
+ *   links.c     parents and children
+ *   session.c   SMTP sessions: which of their messages were accepted
+ *   operator.c  postsuper's acts
+ */
+#pragma once
+
+#include "milter/audit/books.h"
+#include "milter/audit/verdict.h"
+
+G_BEGIN_DECLS
+
+#define HF_GRACE_LINES 50000
+
+/* What may be followed by a result that is still under way, or is not closed
+ * by a line of its own, waits this much longer. */
+#define HF_GRACE_FACTOR 20
+
+/* Forgotten ids that are still recognised. */
+#define HF_TOMBSTONES 65536
+
+#define HF_RECENT 64
+#define HF_SUPERS 16
+
+/* One postsuper process, whose acts are logged one by one, then summed. */
+typedef struct
+{
+  guint64 key;
+  guint64 singles[HF_N_BULKS];
+} HfSuper;
+
+struct HfBooks
+{
+  HfBooksSettings settings;
+  GHashTable *by_id; /* queue id -> newest HfMessage of that id; key is its own */
+  HfMessage *oldest, *newest;
+  guint64 n_live;
+  guint64 seq, last_serial;
+  gboolean finished;
+
+  GPtrArray *names;
+  GHashTable *name_numbers;
+  guint16 cached_name[3];
+
+  HfGaps *gaps;
+  GArray *gap_begins; /* guint64 by host: where a gap began that is not over, or 0 */
+  GArray *renamed;    /* guint64 by instance: when its files got new names, or 0 */
+
+  GHashTable *sessions; /* guint64 -> HfSession */
+  GHashTable *pending;  /* queue id -> GArray of HfPending */
+  GArray *bulk_acts;
+  HfSuper supers[HF_SUPERS];
+  guint next_super;
+  HfMessage *submissions[HF_RECENT], *pipes[HF_RECENT];
+  guint next_submission, next_pipe;
+
+  GQueue line, long_line; /* settled messages, waiting to be handed out */
+  GHashTable *tombstones;
+  guint64 *tombstone_ring;
+  guint next_tombstone;
+
+  HfTally running, handed;
+  HfPosition at; /* of the event being entered */
+};
+
+/* books.c */
+guint16 hf_books_number (HfBooks *self, HfSlice name, guint cache);
+HfMessage *hf_books_find (HfBooks *self, const HfLogEvent *event, HfSlice queue_id);
+HfMessage *hf_books_find_id (HfBooks *self, HfSlice queue_id);
+HfMessage *hf_books_begin (HfBooks *self, const HfLogEvent *event, HfSlice queue_id, gboolean opened);
+gboolean hf_books_is_forgotten (HfBooks *self, const HfLogEvent *event, HfSlice queue_id);
+void hf_books_review (HfBooks *self, HfMessage *message);
+void hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg);
+void hf_books_close (HfBooks *self, HfMessage *message, HfClosed closed);
+void hf_books_accept (HfBooks *self, HfMessage *message);
+
+/* entry.c */
+void hf_books_enter (HfBooks *self, const HfLogEvent *event);
+
+void hf_books_touch (HfBooks *self, HfMessage *message, const HfLogEvent *event);
+HfMessage *hf_books_find_or_begin (HfBooks *self, const HfLogEvent *event);
+
+/* result.c */
+void hf_result_enter (HfBooks *self, const HfLogEvent *event);
+
+/* links.c */
+void hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink link);
+void hf_links_child (HfBooks *self, const HfLogEvent *event);
+void hf_links_opened (HfBooks *self, HfMessage *child, const HfLogEvent *event);
+void hf_links_content (HfBooks *self, HfMessage *message);
+void hf_links_result (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent *event);
+void hf_links_forget (HfBooks *self, HfMessage *message);
+void hf_links_pending_free (gpointer array);
+
+/* session.c */
+void hf_session_connected (HfBooks *self, const HfLogEvent *event);
+void hf_session_join (HfBooks *self, HfMessage *message, const HfLogEvent *event);
+void hf_session_resolve (HfMessage *message, gboolean taken);
+void hf_session_forget (HfMessage *message);
+void hf_session_aborted (HfBooks *self, const HfLogEvent *event);
+void hf_session_end (HfBooks *self, const HfLogEvent *event);
+void hf_session_free (gpointer session);
+
+/* operator.c */
+void hf_operator_single (HfBooks *self, const HfLogEvent *event, HfBulk bulk);
+void hf_operator_bulk (HfBooks *self, const HfLogEvent *event);
+void hf_operator_renamed (HfBooks *self, const HfLogEvent *event);
+
+G_END_DECLS

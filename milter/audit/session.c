@@ -1,0 +1,191 @@
+/* session.c - SMTP sessions: which of their messages were accepted
+ *
+ * Postfix does not log its 250 to DATA.  The queue manager's first line proves
+ * acceptance; until then, and for mail that goes on hold, there is only the
+ * count at the session's end: data=a/b, a being the 250s.
+ */
+#include <config.h>
+
+#include "milter/audit/books-private.h"
+
+struct HfSession
+{
+  guint64 key;
+  GPtrArray *unresolved; /* of HfMessage, in the order of their opening */
+  HfMessage *only;       /* the session's one message, while it is the only one */
+  guint opened;
+  guint taken;           /* 250s that are known from other lines */
+};
+
+void
+hf_session_free (gpointer session)
+{
+  HfSession *self = session;
+
+  for (guint i = 0; i < self->unresolved->len; i++)
+    {
+      HfMessage *message = g_ptr_array_index (self->unresolved, i);
+
+      message->session = NULL;
+      message->unresolved = FALSE;
+    }
+  if (self->only != NULL)
+    self->only->session = NULL;
+  g_ptr_array_unref (self->unresolved);
+  g_free (self);
+}
+
+static guint64
+key_of (HfBooks *books, const HfLogEvent *event)
+{
+  return ((guint64)hf_books_number (books, event->host, 0) << 32) | event->pid;
+}
+
+static HfSession *
+find (HfBooks *books, const HfLogEvent *event)
+{
+  guint64 key = key_of (books, event);
+
+  return g_hash_table_lookup (books->sessions, &key);
+}
+
+void
+hf_session_connected (HfBooks *books, const HfLogEvent *event)
+{
+  HfSession *self = g_new0 (HfSession, 1);
+
+  self->key = key_of (books, event);
+  self->unresolved = g_ptr_array_new ();
+  g_hash_table_replace (books->sessions, &self->key, self);
+}
+
+/* A session whose beginning was not seen can't be counted. */
+void
+hf_session_join (HfBooks *books, HfMessage *message, const HfLogEvent *event)
+{
+  HfSession *self = find (books, event);
+
+  if (self == NULL)
+    return;
+  if (self->only != NULL && !self->only->unresolved)
+    self->only->session = NULL;
+  self->opened++;
+  self->only = self->opened == 1 ? message : NULL;
+  g_ptr_array_add (self->unresolved, message);
+  message->session = self;
+  message->unresolved = TRUE;
+}
+
+void
+hf_session_resolve (HfMessage *message, gboolean taken)
+{
+  HfSession *self = message->session;
+
+  if (self == NULL || !message->unresolved)
+    return;
+  message->unresolved = FALSE;
+  g_ptr_array_remove (self->unresolved, message);
+  if (taken)
+    self->taken++;
+  if (self->only != message)
+    message->session = NULL;
+}
+
+void
+hf_session_forget (HfMessage *message)
+{
+  HfSession *self = message->session;
+
+  if (self == NULL)
+    return;
+  if (message->unresolved)
+    g_ptr_array_remove (self->unresolved, message);
+  if (self->only == message)
+    self->only = NULL;
+  message->session = NULL;
+}
+
+/* "lost connection after DATA": the newest message of the session was never
+ * finished.  When a queue id stands before it, entry.c does this. */
+void
+hf_session_aborted (HfBooks *books, const HfLogEvent *event)
+{
+  HfSession *self = find (books, event);
+  HfMessage *message;
+
+  if (self == NULL || self->unresolved->len == 0)
+    return;
+  message = g_ptr_array_index (self->unresolved, self->unresolved->len - 1);
+  hf_message_add_evidence (message, event);
+  hf_books_close (books, message, HF_CLOSED_ABORTED);
+  hf_books_review (books, message);
+}
+
+static guint
+count_with_content (const HfSession *self)
+{
+  guint number = 0;
+
+  for (guint i = 0; i < self->unresolved->len; i++)
+    if (((const HfMessage *)g_ptr_array_index (self->unresolved, i))->has_content)
+      number++;
+  return number;
+}
+
+static void
+resolve_as (HfBooks *books, HfMessage *message, const HfLogEvent *event, gboolean taken)
+{
+  hf_message_add_evidence (message, event);
+  if (taken)
+    hf_books_accept (books, message);
+  else
+    hf_books_close (books, message, HF_CLOSED_ABORTED);
+  hf_books_review (books, message);
+}
+
+/* Which of the unresolved got their 250: all, those whose content was seen, none
+ * of them, or nobody knows.  Chunks (BDAT) are not counted as messages. */
+static void
+judge (HfBooks *books, HfSession *self, const HfLogEvent *event)
+{
+  const HfSessionCounts *counts = &event->session;
+  guint accepted = counts->data > self->taken ? counts->data - self->taken : 0;
+  gboolean chunks = counts->bdat > 0;
+  gboolean all = !chunks && accepted >= self->unresolved->len;
+  gboolean by_content = !chunks && !all && accepted == count_with_content (self);
+  gboolean none = !chunks && accepted == 0;
+
+  for (guint i = self->unresolved->len; i-- > 0;)
+    {
+      HfMessage *message = g_ptr_array_index (self->unresolved, i);
+
+      if (all)
+        resolve_as (books, message, event, TRUE);
+      else if (none)
+        resolve_as (books, message, event, FALSE);
+      else if (by_content)
+        resolve_as (books, message, event, message->has_content);
+      else if (!message->has_content)
+        resolve_as (books, message, event, FALSE);
+    }
+}
+
+void
+hf_session_end (HfBooks *books, const HfLogEvent *event)
+{
+  const HfSessionCounts *counts = &event->session;
+  HfSession *self = find (books, event);
+  HfMessage *only;
+
+  if (self == NULL)
+    return;
+  only = self->only;
+  if (only != NULL && counts->known && counts->mail_all == 1 && !only->has_expected)
+    {
+      only->session_rcpts = counts->rcpt;
+      hf_books_review (books, only);
+    }
+  if (counts->known)
+    judge (books, self, event);
+  g_hash_table_remove (books->sessions, &self->key);
+}
