@@ -57,3 +57,6 @@ HF_PARAMETER (pressure, inodes_stop, SHARE, "2% max 10000", "", "", TRUE, "",
               "Free inodes of the spool below which MAIL is answered 452 4.3.1, until more than inodes_warn are "
               "free: a count, or a share of the file system; 0 turns both off. File systems that count none are "
               "never short of them.")
+HF_PARAMETER (retention, settled, TIME, "2d", "0s", "", TRUE, "",
+              "How long copies are kept once every recipient is settled. Copies of what was not accepted, which are "
+              "void, have no retention.")

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const gchar suffix[] = ".bsmtp";
 
@@ -94,6 +95,20 @@ hf_directory_list (const gchar *path, GError **error)
     }
   g_array_sort (seqs, compare_seq);
   return g_steal_pointer (&seqs);
+}
+
+gboolean
+hf_directory_adopt (int dir_fd, int fd, GError **error)
+{
+  struct stat dir, st;
+
+  if (hf_sys.fstat (dir_fd, &dir) < 0 || hf_sys.fstat (fd, &st) < 0)
+    return hf_error_set_errno (error, errno, "spool-owner", "cannot look at the spool's owner");
+  if (geteuid () != 0 || (dir.st_uid == st.st_uid && dir.st_gid == st.st_gid))
+    return TRUE;
+  if (fchown (fd, dir.st_uid, dir.st_gid) < 0)
+    return hf_error_set_errno (error, errno, "spool-owner", "cannot give a new file to the spool's owner");
+  return TRUE;
 }
 
 /* A checksum against half-written lines, not against people. */

@@ -3,6 +3,8 @@
  *     SPOOL/journal/lock              held by the filter that writes; its pid inside
  *     SPOOL/journal/open              how far the open segment is synced
  *     SPOOL/journal/spare             the next segment, written ahead; never mail
+ *     SPOOL/journal/readers           held shared by readers, alone by what trims (readers.h)
+ *     SPOOL/journal/trimmed           notes of removed segments (trimmed.h)
  *     SPOOL/journal/0000000042.bsmtp  segment 42
  */
 #pragma once
@@ -16,6 +18,8 @@ G_BEGIN_DECLS
 #define HF_JOURNAL_OPEN "open"
 #define HF_JOURNAL_SPARE "spare"
 #define HF_JOURNAL_LARGE "large"
+#define HF_JOURNAL_READERS "readers"
+#define HF_JOURNAL_TRIMMED "trimmed"
 
 /* "0000000042.bsmtp" */
 typedef struct
@@ -50,6 +54,11 @@ int hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_siz
  * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
  */
 GArray *hf_directory_list (const gchar *path, GError **error);
+
+/* Gives @fd, new in the directory @dir_fd, to the directory's owner where root
+ * made it: the spool's own programs have to get at it later.  FALSE with
+ * HF_ERROR_DENIED or HF_ERROR_IO. */
+gboolean hf_directory_adopt (int dir_fd, int fd, GError **error);
 
 /* What `open` says.  It is a lower bound of what is synced, at all times and
  * after any crash: the offset only grows, and is written after the sync. */

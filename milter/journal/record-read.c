@@ -557,6 +557,7 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
     return no_digest (error);
   if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_digest_equal (&wanted, &found))
     return fault (item, "digest is wrong");
+  item->message = found;
   return take_line (window, NULL, line, size, error);
 }
 

@@ -67,7 +67,7 @@ typedef enum
   HF_ITEM_VOID,
   HF_ITEM_TORN,    /* a note on an unfinished write in an earlier segment */
   HF_ITEM_END,     /* the segment was closed in order */
-  HF_ITEM_OTHER,   /* stands alone, of a kind that a later Holdfast may know */
+  HF_ITEM_OTHER,   /* stands alone, of another kind: a note of trimming, an act, or one that a later Holdfast knows */
   HF_ITEM_JUNK,    /* octets that are no item */
 } HfItemKind;
 
@@ -89,7 +89,7 @@ typedef struct
   guint64 data_offset; /* of the first octet behind DATA */
   HfSalt salt;
   HfDigest message, envelope, chain;
-  /* all others: their keys */
+  /* all others: their keys, and in message their digest */
   HfStatement statement;
 } HfItem;
 

@@ -50,8 +50,8 @@ room (const HfStatementBuilder *self)
   return HF_STATEMENT_LINE_MAX - 2 - (self->out->len - self->line_start);
 }
 
-static void
-continue_line (HfStatementBuilder *self)
+void
+hf_statement_new_line (HfStatementBuilder *self)
 {
   g_string_append (self->out, "\r\n");
   self->line_start = self->out->len;
@@ -70,7 +70,7 @@ hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value
   total = size < 0 ? strlen (value) : (gsize) size;
   /* A short value stays whole, for the person who reads it. */
   if (room (self) < 1 + key_size + 1 + 3 * MIN (total, 40))
-    continue_line (self);
+    hf_statement_new_line (self);
   g_string_append_c (self->out, ' ');
   g_string_append (self->out, key);
   g_string_append_c (self->out, '=');
@@ -78,7 +78,7 @@ hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value
     {
       if (room (self) < 3)
         {
-          continue_line (self);
+          hf_statement_new_line (self);
           g_string_append_c (self->out, ' ');
           g_string_append (self->out, key);
           g_string_append (self->out, "+=");

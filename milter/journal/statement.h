@@ -31,6 +31,8 @@ void hf_statement_begin (HfStatementBuilder *self, GString *out, const gchar *ki
 /* @value: (nullable): octets; the pair is left out when it is NULL.  @size -1: NUL-terminated. */
 void hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value, gssize size);
 void hf_statement_add_number (HfStatementBuilder *self, const gchar *key, guint64 number);
+/* What is added next stands on a line of its own, for the person who reads it. */
+void hf_statement_new_line (HfStatementBuilder *self);
 void hf_statement_end (HfStatementBuilder *self);
 
 /* Reading.  Keys and values lie, decoded and NUL-terminated, in one buffer. */
