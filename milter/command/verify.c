@@ -111,7 +111,7 @@ check_all (Verify *self, HfView *view, GError **error)
 static gboolean
 print_summary (const Verify *self, const HfView *view, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { 0 };
 
   if (!self->json)
     {
