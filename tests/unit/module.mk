@@ -49,6 +49,7 @@ TESTS += $(UNIT_TESTS)
 endif
 
 include tests/unit/journal.mk
+include tests/unit/pressure.mk
 
 dist_check_SCRIPTS = tests/unit/test-docs.sh
 TESTS += tests/unit/test-docs.sh
