@@ -236,6 +236,19 @@ parse_tag (HfSlice *rest, HfLogLine *out)
   return TRUE;
 }
 
+/* Busybox writes "mail.info " before the program. */
+static void
+skip_priority (HfSlice *rest)
+{
+  if (hf_slice_starts (*rest, "mail."))
+    {
+      gssize end = hf_slice_find (*rest, " ");
+
+      if (end > 0 && end < 12)
+        *rest = hf_slice_from (*rest, (gsize)end + 1);
+    }
+}
+
 /* Solaris writes "[ID 197553 mail.info] " before the text. */
 static void
 skip_message_id (HfSlice *text)
@@ -289,6 +302,7 @@ hf_line_parse (HfClock *self, HfSlice raw, HfLogLine *out)
       out->host = hf_slice_head (rest, end);
       rest = hf_slice_from (rest, end + 1);
     }
+  skip_priority (&rest);
   if (!parse_tag (&rest, out))
     return FALSE;
   skip_message_id (&rest);
