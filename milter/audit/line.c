@@ -240,13 +240,14 @@ parse_tag (HfSlice *rest, HfLogLine *out)
 static void
 skip_priority (HfSlice *rest)
 {
-  if (hf_slice_starts (*rest, "mail."))
-    {
-      gssize end = hf_slice_find (*rest, " ");
+  gsize end = strlen ("mail.");
 
-      if (end > 0 && end < 12)
-        *rest = hf_slice_from (*rest, (gsize)end + 1);
-    }
+  if (!hf_slice_starts (*rest, "mail."))
+    return;
+  while (end < rest->length && g_ascii_islower (rest->at[end]))
+    end++;
+  if (end < rest->length && rest->at[end] == ' ')
+    *rest = hf_slice_from (*rest, end + 1);
 }
 
 /* Solaris writes "[ID 197553 mail.info] " before the text. */
