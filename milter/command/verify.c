@@ -87,7 +87,7 @@ check (Verify *self, const HfViewEntry *entry, GError **error)
 static gboolean
 tell_missing_json (const gchar *name, const gchar *fault, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
