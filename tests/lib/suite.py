@@ -12,7 +12,7 @@ import os
 import pathlib
 import sys
 
-from . import holdfast, lab, tap
+from . import build, holdfast, lab, tap
 from .compare import first_field
 from .holdfast import Filter
 from .sink import Sink
@@ -109,8 +109,8 @@ class Case:
     def run(self, site):
         self.function(site, *self.arguments)
         for made in site.filters:
-            reports = made.sanitizer_reports()
-            expect(not reports, "\n".join(reports))
+            report = made.sanitizer_report()
+            expect(not report, report)
 
 
 def collect(module, mta_class):
@@ -129,9 +129,11 @@ def collect(module, mta_class):
     return cases
 
 
-def is_long():
-    """More rounds were asked for, with tests/run --long."""
-    return os.environ.get("HOLDFAST_LONG") == "1"
+def rounds(few, many):
+    """How often to repeat: few, many with tests/run --long, hardly where a sanitizer makes all slow."""
+    if os.environ.get("HOLDFAST_LONG") == "1":
+        return many
+    return max(2, few // 4) if build.is_sanitized() else few
 
 
 def main(mta_class, module, **mta_options):
