@@ -165,13 +165,13 @@ class Filter:
             return None
         return wait_for(found, limit, f"event {code}; the filter said: {self.log_tail()}")
 
-    def sanitizer_report(self, count=60):
-        """The first lines of what a sanitizer reported, in any run; empty where none did."""
+    def sanitizer_reports(self, count=60):
+        """The first lines of what a sanitizer reported, in any run; none where none did."""
         if not self.log.exists():
-            return ""
+            return []
         lines = self.log.read_text(errors="replace").splitlines()
         first = next((n for n, line in enumerate(lines) if any(report in line for report in build.REPORTS)), None)
-        return "" if first is None else "\n".join(lines[first:first + count])
+        return [] if first is None else lines[first:first + count]
 
     def log_tail(self, count=15):
         if not self.log.exists():

@@ -111,8 +111,8 @@ class Case:
     def run(self, site):
         self.function(site, *self.arguments)
         for made in site.filters:
-            report = made.sanitizer_report()
-            expect(not report, report)
+            reports = made.sanitizer_reports()
+            expect(not reports, "\n".join(reports))
 
 
 def collect(module, mta_class):
