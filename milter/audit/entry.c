@@ -159,7 +159,7 @@ take_expected (HfMessage *message, const HfLogEvent *event)
 {
   if (!event->has_count)
     return;
-  message->expected = MAX (message->expected, (guint32)MIN (event->count, G_MAXUINT32));
+  message->expected = MAX (message->expected, (guint32)MIN (event->count, HF_EXPECTED_MAX));
   message->has_expected = TRUE;
 }
 
