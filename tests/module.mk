@@ -3,6 +3,7 @@ include tests/unit/module.mk
 include tests/client/module.mk
 include tests/bench/module.mk
 include tests/fault/module.mk
+include tests/fuzz/module.mk
 # Deliberate defects, each of which its sanitizer must report: made on demand by tests/run.
 EXTRA_PROGRAMS = tests/unit/control-leak tests/unit/control-race
 tests_unit_control_leak_SOURCES = tests/unit/control-leak.c
