@@ -460,6 +460,7 @@ enter_mark (HfBooks *self, const HfLogEvent *event)
   if (event->kind == HF_LOG_ALIVE)
     {
       message->seen_seq = self->seq;
+      message->seen_ms = MAX (message->seen_ms, event->wall_ms);
       return;
     }
   hf_books_touch (self, message, event);

@@ -61,6 +61,8 @@ is_own (const HfBooks *self, const HfMessage *parent, const HfMessage *child, Hf
     return FALSE;
   if (child->parent != NULL && g_str_equal (child->parent, parent->queue_id))
     return TRUE;
+  if (child->has_content && parent->has_content && child->content_hash != parent->content_hash)
+    return FALSE;
   if (is_loopback (relay))
     return child->host == parent->host;
   return child->host != parent->host && is_host (relay, hf_books_name (self, child->host));

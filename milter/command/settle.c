@@ -90,7 +90,7 @@ static gboolean
 print_json (const HfViewEntry *entry, const GPtrArray *addresses, GError **error)
 {
   const HfItem *item = entry->item;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);

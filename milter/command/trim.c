@@ -115,7 +115,7 @@ print_json (const HfTrimSegment *segment, GError **error)
   const HfTrimNote *note = &segment->note;
   const gboolean kept = segment->settled_ms != G_MININT64;
   HfSegmentName name;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_segment_name (note->seq, &name);
   hf_json_init (&json);

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#define LOOK_EVERY_MS 200
+#define LOOK_EVERY_MS 100
 
 /* Descriptors kept: for the journal, which needs a few to open itself anew, and
  * for connections to come in by, so that their MAIL can be answered. */

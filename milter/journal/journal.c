@@ -178,6 +178,9 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   GString *head;
   HfNonce nonce;
 
+  if (seq > HF_SEQ_MAX) /* no reader would take the file for a segment */
+    return hf_error_set (error, HF_ERROR_CONFIG, "segment-open", "journal '%s' has used up all numbers of segments",
+                         self->dir_path);
   hf_nonce_new (&nonce);
   head = make_head (self, seq, &nonce, recovery);
   if (head == NULL)
@@ -235,7 +238,8 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
-  self->next_seq = MAX (recovery.seq + 1, min_seq);
+  /* A number that is used up stays so, though its file may be gone. */
+  self->next_seq = MAX (MAX (recovery.seq, MIN (published.seq, HF_SEQ_MAX)) + 1, min_seq);
   self->has_chain = recovery.has_chain;
   self->chain = recovery.chain;
   self->previous_seq = recovery.seq;
@@ -255,6 +259,19 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   return ok;
 }
 
+/* A journal directory that was put back while we run must itself be found after
+ * a crash, or what is in it is lost with it. */
+static gboolean
+sync_spool (const HfJournalParameters *parameters, GError **error)
+{
+  int fd = hf_sys.open (parameters->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const gboolean ok = fd >= 0 && hf_sys.fsync (fd) == 0;
+  const gint failed = errno;
+
+  hf_sys_close (&fd);
+  return ok || hf_error_set_errno (error, failed, "journal-open", "cannot sync spool '%s'", parameters->spool);
+}
+
 HfJournal *
 hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError **error)
 {
@@ -266,7 +283,7 @@ hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError 
   self->dir_fd = hf_sys.open (self->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
   if (self->dir_fd < 0)
     hf_error_set_errno (error, errno, "journal-open", "cannot open journal directory '%s'", self->dir_path);
-  else if (take_lock (self, error) && start_anew (self, min_seq, error))
+  else if (take_lock (self, error) && sync_spool (parameters, error) && start_anew (self, min_seq, error))
     return self;
   hf_journal_abandon (self);
   return NULL;

@@ -24,6 +24,7 @@ static struct
   FtFault fault;
   guint met;
   gboolean holding; /* FT_HANG waits */
+  guint spoil;      /* syncs that fail besides */
   guint counts[FT_N_CALLS][FT_N_ON];
   guint8 on[MOST_DESCRIPTORS];
 } state = { .mutex = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
@@ -270,9 +271,26 @@ fault_fsync (int fd)
   SIMPLE (FT_FSYNC, on_of (fd), hf_sys_real.fsync (fd));
 }
 
+static gboolean
+is_spoilt (int fd)
+{
+  gboolean spoilt;
+
+  pthread_mutex_lock (&state.mutex);
+  spoilt = state.spoil > 0 && fd < MOST_DESCRIPTORS && state.on[fd] == FT_ON_SEGMENT;
+  state.spoil -= spoilt;
+  pthread_mutex_unlock (&state.mutex);
+  return spoilt;
+}
+
 static int
 fault_fdatasync (int fd)
 {
+  if (is_spoilt (fd))
+    {
+      errno = EIO;
+      return -1;
+    }
   SIMPLE (FT_FDATASYNC, on_of (fd), hf_sys_real.fdatasync (fd));
 }
 
@@ -453,6 +471,14 @@ ft_faults_disarm (void)
   pthread_mutex_unlock (&state.mutex);
   ft_faults_release ();
   return met;
+}
+
+void
+ft_faults_spoil (guint syncs)
+{
+  pthread_mutex_lock (&state.mutex);
+  state.spoil = syncs;
+  pthread_mutex_unlock (&state.mutex);
 }
 
 void

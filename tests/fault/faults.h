@@ -89,6 +89,9 @@ void ft_faults_arm (const FtFault *fault);
 /* Passes everything on.  Returns: how often the fault was met. */
 guint ft_faults_disarm (void);
 
+/* The next @syncs of a segment's records fail with EIO, besides any fault. */
+void ft_faults_spoil (guint syncs);
+
 /* Ends the wait of calls that hang. */
 void ft_faults_release (void);
 

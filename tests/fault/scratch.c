@@ -143,6 +143,20 @@ ft_count_descriptors (void)
   return ft_count_entries ("/proc/self/fd") - 1; /* the one that is looking */
 }
 
+gboolean
+ft_wait_descriptors (guint most, gint limit_ms)
+{
+  const gint64 until_us = g_get_monotonic_time () + (gint64) limit_ms * 1000;
+
+  while (ft_count_descriptors () > most)
+    {
+      if (g_get_monotonic_time () > until_us)
+        return FALSE;
+      g_usleep (200);
+    }
+  return TRUE;
+}
+
 guint
 ft_scaled (guint number)
 {

@@ -12,7 +12,8 @@ import os
 import pathlib
 import sys
 
-from . import holdfast, lab, tap
+from . import build, holdfast, lab, tap
+from .compare import first_field
 from .holdfast import Filter
 from .sink import Sink
 from .tap import expect, wait_for
@@ -64,10 +65,14 @@ class Site:
             client.quit()
             return reply
 
-    def wait_deliveries(self, count, limit=30):
-        wait_for(lambda: len(self.sink.deliveries()) >= count, limit,
-                 f"{count} messages at the sink; {len(self.sink.deliveries())} came")
-        return self.sink.deliveries()
+    def delivery_of(self, queue_id, limit=30):
+        """What the sink got of the message that the MTA calls so: its Received header tells."""
+        def found():
+            matching = [delivery for delivery in self.sink.deliveries()
+                        if queue_id.encode() in first_field(delivery.octets)]
+            return matching[0] if matching else None
+
+        return wait_for(found, limit, f"message {queue_id} at the sink; {len(self.sink.deliveries())} others came")
 
     def end_scenario(self):
         """Ends the filters and forgets the mail, whether the scenario held or not."""
@@ -104,8 +109,8 @@ class Case:
     def run(self, site):
         self.function(site, *self.arguments)
         for made in site.filters:
-            reports = made.sanitizer_reports()
-            expect(not reports, "\n".join(reports))
+            report = made.sanitizer_report()
+            expect(not report, report)
 
 
 def collect(module, mta_class):
@@ -124,9 +129,11 @@ def collect(module, mta_class):
     return cases
 
 
-def is_long():
-    """More rounds were asked for, with tests/run --long."""
-    return os.environ.get("HOLDFAST_LONG") == "1"
+def rounds(few, many):
+    """How often to repeat: few, many with tests/run --long, hardly where a sanitizer makes all slow."""
+    if os.environ.get("HOLDFAST_LONG") == "1":
+        return many
+    return max(2, few // 4) if build.is_sanitized() else few
 
 
 def main(mta_class, module, **mta_options):

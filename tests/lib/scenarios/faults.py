@@ -80,14 +80,13 @@ def journal_hangs(site):
     room = mount_as_journal(site, made)
     made.start()
     taken(site, made, plain("before"))
-    room.freeze()
-    begun = time.monotonic()
-    found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0", hangs=True)
-    took = time.monotonic() - begun
-    expect(2.5 < took < 8, f"the 451 came after {took:.1f} s, with a commit_limit of 3 s")
-    expect(made.events(COMMIT_LATE), "no event tells of the late commit")
-    expect(mail_is_tempfailed(site), "MAIL was taken while the journal hung")
-    room.thaw()
+    with room.hanging():
+        begun = time.monotonic()
+        found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0", hangs=True)
+        took = time.monotonic() - begun
+        expect(2.5 < took < 8, f"the 451 came after {took:.1f} s, with a commit_limit of 3 s")
+        expect(made.events(COMMIT_LATE), "no event tells of the late commit")
+        expect(mail_is_tempfailed(site), "MAIL was taken while the journal hung")
     refusals = taken_soon(site, made, plain("after"))
     void_or_absent(made, [found, *refusals])
     living = [record for record in made.records() if record["recipients"][0]["state"] != "void"]
@@ -119,15 +118,14 @@ def spool_hangs(site):
     made = site.filter(spool=room.path, settings={"milter.commit_limit": "3s", "journal.segment_size": "4M"})
     taken(site, made, plain("before"))
     site.mta.set(milter_content_timeout="5s", milter_command_timeout="5s")
-    room.freeze()
     outcomes = []
     senders = [threading.Thread(target=try_once, args=(site.mta.port, plain(f"meanwhile {n}"), outcomes))
                for n in range(4)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join(40)
-    room.thaw()
+    with room.hanging():
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join(40)
     equal(sorted(outcomes), [4] * 4, "first digits of the replies while the spool hung")
     taken_soon(site, made, plain("after"))
     all_whole(made)
