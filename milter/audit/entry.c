@@ -486,24 +486,29 @@ slot_of (GArray *array, guint index)
 static void
 enter_gap (HfBooks *self, const HfLogEvent *event)
 {
-  guint16 host = hf_books_number (self, event->host, 0);
-  guint64 *begin = slot_of (self->gap_begins, host);
-  HfGap gap = { .begin_seq = *begin,
-                .end_seq = self->seq,
+  HfGap gap = { .end_seq = self->seq,
                 .count = event->has_count ? event->count : 0,
                 .why = event->text.at,
                 .at = event->at,
                 .wall_ms = event->wall_ms,
-                .host = host };
+                .host = HF_ANY_HOST };
+  guint64 *begin;
 
+  if (event->host.at == NULL)
+    {
+      gap.begin_seq = self->seq;
+      hf_gaps_add (self->gaps, &gap);
+      return;
+    }
+  gap.host = hf_books_number (self, event->host, 0);
+  begin = slot_of (self->gap_begins, gap.host);
   if (event->kind == HF_LOG_GAP_BEGINS)
     {
       if (*begin == 0)
         *begin = self->seq;
       return;
     }
-  if (gap.begin_seq == 0)
-    gap.begin_seq = hf_gaps_seq_at (self->gaps, event->wall_ms - GAP_REACH_MS);
+  gap.begin_seq = *begin != 0 ? *begin : hf_gaps_seq_at (self->gaps, event->wall_ms - GAP_REACH_MS);
   *begin = 0;
   hf_gaps_add (self->gaps, &gap);
 }

@@ -131,7 +131,7 @@ hf_gaps_overlap (const HfGaps *self, guint16 host, guint64 from_seq, guint64 to_
     {
       const HfGap *gap = &g_array_index (self->gaps, HfGap, low);
 
-      if (gap->host == host && gap->begin_seq <= to_seq)
+      if ((gap->host == host || gap->host == HF_ANY_HOST) && gap->begin_seq <= to_seq)
         return TRUE;
     }
   return FALSE;

@@ -9,6 +9,9 @@
 
 G_BEGIN_DECLS
 
+/* A gap in the logs of all hosts. */
+#define HF_ANY_HOST G_MAXUINT16
+
 typedef struct
 {
   guint64 begin_seq, end_seq;

@@ -54,8 +54,10 @@ typedef enum
   HF_LOG_CONNECTED,         /* @pid began a session */
   HF_LOG_SESSION_END,       /* @pid's session ended; @session counts */
   HF_LOG_PROXIED,           /* M was accepted on behalf of a client by a filter in front */
-  HF_LOG_GAP,               /* lines are missing here; @count of them when known; @text says why */
+  HF_LOG_GAP,               /* lines of @host, or of all, are missing here; @count of them when
+                             * known; @text, a static string, says why */
   HF_LOG_GAP_BEGINS,        /* lines are missing from here on */
+  HF_N_LOG_KINDS,
 } HfLogKind;
 
 typedef enum

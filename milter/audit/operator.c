@@ -32,9 +32,13 @@ hf_operator_single (HfBooks *self, const HfLogEvent *event, HfBulk bulk)
   find_super (self, event, TRUE)->singles[bulk]++;
 }
 
+/* What may have been deleted in bulk before, and was not seen since, can hardly
+ * be hit again. */
 static gboolean
 may_be_hit (const HfMessage *message, guint16 host, guint16 instance)
 {
+  if (message->bulk_deleted && message->act_seq > message->alive_seq)
+    return FALSE;
   return message->host == host && message->instance == instance
          && (message->closed == HF_CLOSED_NOT || message->closed == HF_CLOSED_REQUEUED)
          && !message->passed;

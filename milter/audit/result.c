@@ -112,25 +112,34 @@ leg_for_fate (HfMessage *message, HfLeg *head, const HfLogEvent *event)
   return hf_message_add_twin (message, head);
 }
 
-static HfLeg *
-find_or_add_leg (HfMessage *message, const HfLogEvent *event, HfSlice address)
+/* Sendmail logs an expansion under the message that was expanded, even when a
+ * clone takes the result. */
+static const gchar *
+find_root (HfBooks *self, const HfMessage *message, const HfLogEvent *event, HfSlice address)
 {
-  HfSlice orig = event->orig_address;
+  g_autofree gchar *text = NULL;
+  const HfMessage *parent = NULL;
+
+  if (message->parent_link == HF_LINK_CLONED)
+    parent = hf_books_find (self, event, hf_slice (message->parent));
+  if (message->expansions == NULL && (parent == NULL || parent->expansions == NULL))
+    return NULL;
+  text = hf_slice_dup (address);
+  return hf_message_root_of (message->expansions != NULL ? message : parent, text);
+}
+
+static HfLeg *
+find_or_add_leg (HfBooks *self, HfMessage *message, const HfLogEvent *event, HfSlice address)
+{
+  const gchar *root = message->mta == HF_MTA_SENDMAIL ? find_root (self, message, event, address) : NULL;
+  HfSlice orig = root != NULL ? hf_slice (root) : event->orig_address;
   HfLeg *leg;
 
-  if (message->mta == HF_MTA_SENDMAIL && message->expansions != NULL)
-    {
-      g_autofree gchar *text = hf_slice_dup (address);
-      const gchar *root = hf_message_root_of (message, text);
-
-      if (root != NULL)
-        orig = hf_slice (root);
-    }
   leg = hf_message_find_leg (message, address, orig);
   if (leg != NULL)
     return leg;
   leg = hf_message_add_leg (message, address, orig);
-  if (message->mta == HF_MTA_SENDMAIL && orig.at != NULL)
+  if (root != NULL)
     message->expanded++;
   return leg;
 }
@@ -210,7 +219,7 @@ hf_result_enter (HfBooks *self, const HfLogEvent *event)
   message->active = event->fate != HF_FATE_DEFERRED && event->fate != HF_FATE_HELD;
   while (next_address (event, &list, &address))
     {
-      HfLeg *leg = find_or_add_leg (message, event, address);
+      HfLeg *leg = find_or_add_leg (self, message, event, address);
 
       leg = leg_for_fate (message, leg, event);
       set_fate (self, message, leg, event);

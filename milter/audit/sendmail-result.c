@@ -171,7 +171,10 @@ read_fate (const Pairs *pairs, HfLogEvent *out)
   else if (sent || class == '2')
     return HF_PARSE_DOUBTFUL;
   else if (class == '4' || hf_slice_starts (pairs->stat, "Deferred"))
-    out->fate = class == '5' ? HF_FATE_BOUNCED : HF_FATE_DEFERRED;
+    {
+      out->fate = class == '5' ? HF_FATE_BOUNCED : HF_FATE_DEFERRED;
+      hf_slice_skip (&out->text, "Deferred: ");
+    }
   else if (class == '5')
     out->fate = HF_FATE_BOUNCED;
   else if (hf_slice_is (pairs->stat, "queued"))

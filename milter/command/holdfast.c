@@ -19,6 +19,7 @@ typedef struct
 } Verb;
 
 static const Verb verbs[] = {
+  { "audit", hf_verb_audit, "make books from the MTA's logs alone" },
   { "list", hf_verb_list, "list the messages of the journal" },
   { "show", hf_verb_show, "print a message as it was received" },
   { "verify", hf_verb_verify, "check every record of the journal" },
