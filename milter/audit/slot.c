@@ -1,0 +1,65 @@
+/* slot.c - what became of a recipient of the envelope */
+#include <config.h>
+
+#include "milter/audit/slot.h"
+
+/* Domains are ASCII in the log; local parts are compared without case too,
+ * because Postfix and Sendmail fold them where they expand. */
+static gboolean
+is_same (const gchar *kept, HfSlice address)
+{
+  return kept != NULL && strlen (kept) == address.length
+         && g_ascii_strncasecmp (kept, address.at, address.length) == 0;
+}
+
+static gboolean
+any_leg_was (const HfMessage *message, HfSlice address)
+{
+  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
+    if (is_same (leg->orig, address))
+      return TRUE;
+  return FALSE;
+}
+
+/* Higher needs more attention. */
+static guint
+weight (HfFinding finding)
+{
+  static const guint8 states[HF_N_STATES]
+      = { [HF_STATE_VOID] = 0,        [HF_STATE_SETTLED] = 1,     [HF_STATE_PROVISIONAL] = 20,
+          [HF_STATE_OPEN] = 21,       [HF_STATE_UNACCOUNTED] = 22, [HF_STATE_LOST] = 23 };
+  static const guint8 outcomes[HF_N_OUTCOMES]
+      = { [HF_OUTCOME_DELIVERED] = 0, [HF_OUTCOME_RELAYED] = 1,  [HF_OUTCOME_PASSED] = 2,
+          [HF_OUTCOME_REDIRECTED] = 3, [HF_OUTCOME_DECLARED] = 4, [HF_OUTCOME_EXPIRED] = 5,
+          [HF_OUTCOME_BOUNCED] = 6,   [HF_OUTCOME_REMOVED_BY_FILTER] = 7,
+          [HF_OUTCOME_DELETED] = 8,   [HF_OUTCOME_DISCARDED] = 9 };
+
+  return states[finding.state] + (finding.state == HF_STATE_SETTLED ? outcomes[finding.outcome] : 0);
+}
+
+HfFinding
+hf_slot_find (const HfMessage *message, HfSlice address, const HfLeg **out_leg, guint *out_legs)
+{
+  gboolean expanded = any_leg_was (message, address);
+  const HfLeg *worst = NULL;
+  guint legs = 0;
+
+  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
+    {
+      gboolean mine = is_same (leg->orig, address) || (leg->orig == NULL && is_same (leg->address, address));
+
+      /* of an address that others became, too, only its own line counts */
+      if (!mine && !expanded)
+        mine = is_same (leg->address, address);
+      if (!mine)
+        continue;
+      legs++;
+      if (worst == NULL || weight (leg->finding) > weight (worst->finding))
+        worst = leg;
+    }
+  if (out_leg != NULL)
+    *out_leg = worst;
+  if (out_legs != NULL)
+    *out_legs = legs;
+  return worst != NULL ? worst->finding : message->rest_finding;
+}

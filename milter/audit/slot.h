@@ -1,0 +1,25 @@
+/* slot.h - what became of a recipient of the envelope
+ *
+ * The journal has slots: RCPT commands.  The log has legs: deliveries, after
+ * rewriting and expansion.  A slot is final only when all its legs are.
+ */
+#pragma once
+
+#include "milter/audit/message.h"
+
+G_BEGIN_DECLS
+
+/**
+ * hf_slot_find:
+ * @address: as in the RCPT command, without angle brackets
+ * @out_leg: (optional) (nullable): the leg that decided, NULL when none is named so
+ * @out_legs: (optional): how many legs the slot has
+ *
+ * Matches the original address first, then the final one, case folded.  Of
+ * several legs the one that needs most attention decides: what is not final
+ * before what is, what nobody was told of before what was.  Without a leg, the
+ * finding is that of the recipients that no line names.
+ */
+HfFinding hf_slot_find (const HfMessage *message, HfSlice address, const HfLeg **out_leg, guint *out_legs);
+
+G_END_DECLS
