@@ -427,6 +427,8 @@ hf_books_apply (HfBooks *self, const HfLogEvent *event)
   self->seq++;
   self->at = event->at;
   hf_gaps_tick (self->gaps, self->seq, event->wall_ms);
+  if (event->host.at != NULL)
+    hf_gaps_hear (self->gaps, hf_books_number (self, event->host, 0), event->wall_ms);
   hf_books_enter (self, event);
   move_line (self, &self->line, self->settings.grace_lines);
   move_line (self, &self->long_line, self->settings.grace_lines * HF_GRACE_FACTOR);

@@ -18,7 +18,8 @@ struct HfGaps
 {
   GArray *gaps;  /* of HfGap, by end_seq */
   GArray *ticks; /* of Tick, by both */
-  gint64 first_ms, newest_ms;
+  GArray *first_ms; /* gint64 by host; 0 when not heard of */
+  gint64 newest_ms;
 };
 
 HfGaps *
@@ -28,7 +29,7 @@ hf_gaps_new (void)
 
   self->gaps = g_array_new (FALSE, FALSE, sizeof (HfGap));
   self->ticks = g_array_new (FALSE, FALSE, sizeof (Tick));
-  self->first_ms = -1;
+  self->first_ms = g_array_new (FALSE, TRUE, sizeof (gint64));
   self->newest_ms = -1;
   return self;
 }
@@ -40,6 +41,7 @@ hf_gaps_free (HfGaps *self)
     return;
   g_array_unref (self->gaps);
   g_array_unref (self->ticks);
+  g_array_unref (self->first_ms);
   g_free (self);
 }
 
@@ -52,8 +54,6 @@ hf_gaps_tick (HfGaps *self, guint64 seq, gint64 wall_ms)
   if (wall_ms <= self->newest_ms)
     return;
   self->newest_ms = wall_ms;
-  if (self->first_ms < 0)
-    self->first_ms = wall_ms;
   if (self->ticks->len > 0)
     {
       last = &g_array_index (self->ticks, Tick, self->ticks->len - 1);
@@ -83,10 +83,23 @@ hf_gaps_seq_at (const HfGaps *self, gint64 wall_ms)
   return low > 0 ? g_array_index (self->ticks, Tick, low - 1).seq : 0;
 }
 
-gint64
-hf_gaps_first_ms (const HfGaps *self)
+void
+hf_gaps_hear (HfGaps *self, guint16 host, gint64 wall_ms)
 {
-  return self->first_ms;
+  if (wall_ms <= 0)
+    return;
+  if (host >= self->first_ms->len)
+    g_array_set_size (self->first_ms, host + 1U);
+  if (g_array_index (self->first_ms, gint64, host) == 0)
+    g_array_index (self->first_ms, gint64, host) = wall_ms;
+}
+
+gint64
+hf_gaps_first_ms (const HfGaps *self, guint16 host)
+{
+  if (host >= self->first_ms->len || g_array_index (self->first_ms, gint64, host) == 0)
+    return -1;
+  return g_array_index (self->first_ms, gint64, host);
 }
 
 gint64

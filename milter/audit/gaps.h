@@ -34,9 +34,14 @@ void hf_gaps_tick (HfGaps *self, guint64 seq, gint64 wall_ms);
 /* The first line not older than @wall_ms, as far as that is remembered. */
 guint64 hf_gaps_seq_at (const HfGaps *self, gint64 wall_ms);
 
-/* When the first line was; -1 before it. */
-gint64 hf_gaps_first_ms (const HfGaps *self);
+/* When the newest line was; -1 before the first. */
 gint64 hf_gaps_newest_ms (const HfGaps *self);
+
+/* Tells that @host has a line at @wall_ms; the first one is remembered. */
+void hf_gaps_hear (HfGaps *self, guint16 host, gint64 wall_ms);
+
+/* When the first line of @host was; -1 when there was none. */
+gint64 hf_gaps_first_ms (const HfGaps *self, guint16 host);
 
 /**
  * hf_gaps_add:

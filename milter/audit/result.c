@@ -166,12 +166,13 @@ set_fate (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent *event
 }
 
 /* A message whose beginning is not in the log although its arrival falls into
- * the log's time: lines are missing, and nobody said so. */
+ * the log's time: lines are missing, and nobody said so.  A queue file restored
+ * under its old id, or renamed, looks the same and is none. */
 static void
 notice_silent_gap (HfBooks *self, const HfMessage *message, const HfLogEvent *event)
 {
   gint64 arrived_ms = event->wall_ms - event->delay_ms;
-  gint64 first_ms = hf_gaps_first_ms (self->gaps);
+  gint64 first_ms = hf_gaps_first_ms (self->gaps, message->host);
   HfGap gap = { .end_seq = self->seq,
                 .why = "a message has no beginning in the log",
                 .at = event->at,
@@ -179,7 +180,7 @@ notice_silent_gap (HfBooks *self, const HfMessage *message, const HfLogEvent *ev
                 .host = message->host,
                 .silent = TRUE };
 
-  if (message->opened || event->delay_ms < 0 || event->wall_ms < 0 || message->n_legs > 0
+  if (message->opened || message->generation > 1 || event->delay_ms < 0 || event->wall_ms < 0 || message->n_legs > 0
       || arrived_ms < first_ms + 5000
       || (message->instance < self->renamed->len
           && g_array_index (self->renamed, guint64, message->instance) > 0))

@@ -46,11 +46,10 @@ hf_slot_find (const HfMessage *message, HfSlice address, const HfLeg **out_leg, 
 
   for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
     {
-      gboolean mine = is_same (leg->orig, address) || (leg->orig == NULL && is_same (leg->address, address));
+      /* of an address that became others, too, only its own line counts */
+      gboolean mine = is_same (leg->orig, address)
+                      || (is_same (leg->address, address) && (leg->orig == NULL || !expanded));
 
-      /* of an address that others became, too, only its own line counts */
-      if (!mine && !expanded)
-        mine = is_same (leg->address, address);
       if (!mine)
         continue;
       legs++;

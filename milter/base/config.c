@@ -9,6 +9,7 @@
 
 #include "milter/base/config.h"
 
+#include "milter/base/config-check.h"
 #include "milter/base/config-rows.h"
 #include "milter/base/config-scan.h"
 #include "milter/base/error.h"
@@ -255,7 +256,8 @@ hf_config_load (const gchar *path, GError **error)
   for (guint i = 0; i < hf_n_parameters; i++)
     if (self->lines[i] != 0 && !take_value (self, &hf_parameters[i], file, error))
       return NULL;
-  return g_steal_pointer (&self);
+  hf_config_derive (self);
+  return hf_config_check (self, error) ? g_steal_pointer (&self) : NULL;
 }
 
 gboolean

@@ -42,8 +42,9 @@ typedef struct
  *
  * Reads, parses and checks the file against the rows; looks at nothing else
  * on the machine.  Unknown sections and keys, doubled keys, values of a wrong
- * form or out of bounds are errors.  A string, path or choice left empty has
- * its default.  Not NULL: every field is set.
+ * form or out of bounds are errors, and so are keys that contradict each other
+ * (config-check.h).  A string, path or choice left empty has its default.
+ * Not NULL: every field is set.
  * Errors: HF_ERROR_CONFIG, HF_ERROR_NOT_FOUND, HF_ERROR_DENIED, HF_ERROR_IO.
  */
 HfConfig *hf_config_load (const gchar *path, GError **error);

@@ -78,18 +78,42 @@ HF_EVENT (JOURNAL_BACK, 307, NOTICE, "journal available again",
           "Mail is taken again.")
 HF_EVENT (SPARE_FAILED, 308, WARNING, "no spare segment",
           "The next segment could not be written ahead. Mail is taken until the open segment is full.")
-HF_EVENT (JOURNAL_SLOW, 309, WARNING, "journal slow",
-          "A write or sync is overdue. MAIL is tempfailed until it returns.")
+HF_EVENT (JOURNAL_SLOW, 309, ERROR, "journal slow",
+          "A write or sync is overdue. MAIL is answered 451 4.3.0 until the journal answers in time again.")
 HF_EVENT (JOURNAL_RECOVERED, 310, NOTICE, "journal recovered",
           "The newest segment was scanned at the start; the fields count what was found.")
 HF_EVENT (PUBLISH_FAILED, 311, WARNING, "synced offset not published",
           "Readers of the open segment see less than there is until the next success. No mail is at risk.")
 
+HF_EVENT (GROUND_NOCOW, 312, NOTICE, "journal kept from copying on write",
+          "The spool's file system copies what is overwritten; segments are told not to be, so that writing "
+          "ahead reserves room. Such files have no checksums of the file system (records have their own), and "
+          "a snapshot of the spool takes the reserve away until the next segment.")
+HF_EVENT (GROUND_COPIES, 313, WARNING, "spool copies on write",
+          "Writing ahead would reserve no room here, so it is left off, and the space marks are doubled. A full "
+          "disk is found when a message is written: its sender gets a 4xx. The field names the file system. "
+          "On a thin volume watch the pool, too: its free room can't be seen from here.")
+HF_EVENT (LATENCY_WARN, 314, WARNING, "journal slows down",
+          "Writing or syncing a group of messages takes long. Mail is still taken. The fields tell how long, "
+          "and from when on MAIL is turned away. Look at what else uses the disk.")
+HF_EVENT (LATENCY_OVER, 315, NOTICE, "journal answers in time again",
+          "Mail is taken.")
+
 /* pressure */
 HF_EVENT (PRESSURE_STOP, 401, ERROR, "no room on spool",
-          "Free space or inodes fell below the stop mark. MAIL is answered 452 4.3.1 until it rises again.")
+          "Free space or inodes (the field resource says which) fell below the stop mark. MAIL is answered "
+          "452 4.3.1 until they rise above the warn mark. Make room, or give the spool a larger file system.")
 HF_EVENT (PRESSURE_OVER, 402, NOTICE, "room on spool again",
-          "Free space and inodes are above the marks; mail is taken.")
+          "Free space or inodes are above the warn mark again; mail is taken.")
+HF_EVENT (PRESSURE_WARN, 403, WARNING, "room on spool runs low",
+          "Free space or inodes fell below the warn mark. Mail is still taken; below the stop mark it is not.")
+HF_EVENT (DESCRIPTORS_STOP, 404, ERROR, "no descriptors to spare",
+          "So few descriptors are left that a message could not be stored. MAIL is answered 452 4.3.1 until "
+          "there are more. Raise the limit (LimitNOFILE= of the service), or let the MTA open fewer connections.")
+HF_EVENT (DESCRIPTORS_OVER, 405, NOTICE, "descriptors to spare again",
+          "Mail is taken.")
+HF_EVENT (DESCRIPTORS_WARN, 406, WARNING, "descriptors run low",
+          "Mail is still taken. Raise the limit (LimitNOFILE= of the service) before they run out.")
 
 /* the books */
 HF_EVENT (AUDITOR_STARTED, 501, NOTICE, "auditor started",

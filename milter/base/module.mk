@@ -2,6 +2,7 @@
 noinst_LIBRARIES += milter/base/libbase.a
 milter_base_libbase_a_SOURCES = \
 	milter/base/config.c milter/base/config.h milter/base/parameters.h \
+	milter/base/config-check.c milter/base/config-check.h \
 	milter/base/config-rows.c milter/base/config-rows.h \
 	milter/base/config-scan.c milter/base/config-scan.h \
 	milter/base/error.c milter/base/error.h \

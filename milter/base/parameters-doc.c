@@ -86,7 +86,7 @@ kind_text (HfKind kind)
     case HF_KIND_BOOL:
       return "Yes or no";
     case HF_KIND_SHARE:
-      return "Size in octets, K, M or G, or share in %";
+      return "Size in octets, K, M or G, or share in %, or both as in 5% max 4G";
     }
   g_assert_not_reached ();
 }

@@ -61,9 +61,20 @@ HF_PARAMETER (audit, snapshot_interval, TIME, "10min", "1s", "1d", FALSE, "",
               "looks, at least half of this apart.")
 HF_PARAMETER (audit, gap_after, TIME, "15min", "10s", "7d", FALSE, "",
               "How long the MTA's log may be silent while the journal takes mail before lines count as missing.")
-HF_PARAMETER (pressure, space_stop, SHARE, "5%", "0", "", TRUE, "",
-              "Free space of the spool below which MAIL is answered 452 4.3.1: a size, or a share of the "
-              "file system.")
-HF_PARAMETER (pressure, inodes_stop, SHARE, "2%", "0", "", TRUE, "",
-              "Free inodes of the spool below which MAIL is answered 452 4.3.1: a count, or a share of the "
-              "file system. File systems that count none are never short of them.")
+HF_PARAMETER (pressure, space_warn, SHARE, "10% max 8G", "", "", TRUE, "",
+              "Free space of the spool below which an event warns, and above which all is well again. Not set: "
+              "twice space_stop.")
+HF_PARAMETER (pressure, space_stop, SHARE, "5% max 4G", "", "", TRUE, "",
+              "Free space of the spool below which MAIL is answered 452 4.3.1, until more than space_warn is "
+              "free: a size, or a share of the file system. What lies below is kept for the books and for reports. "
+              "Both are doubled where the file system copies on write; 0 turns them off.")
+HF_PARAMETER (pressure, inodes_warn, SHARE, "4% max 20000", "", "", TRUE, "",
+              "Free inodes of the spool below which an event warns, and above which all is well again. Not set: "
+              "twice inodes_stop.")
+HF_PARAMETER (pressure, inodes_stop, SHARE, "2% max 10000", "", "", TRUE, "",
+              "Free inodes of the spool below which MAIL is answered 452 4.3.1, until more than inodes_warn are "
+              "free: a count, or a share of the file system; 0 turns both off. File systems that count none are "
+              "never short of them.")
+HF_PARAMETER (retention, settled, TIME, "2d", "0s", "", TRUE, "",
+              "How long copies are kept once every recipient is settled. Copies of what was not accepted, which are "
+              "void, have no retention.")

@@ -1,16 +1,24 @@
 /* sys.c - the table of system calls, and small loops over it
  *
  * See sys.h.  This is the one file of the tree that calls what only
- * GNU/Linux has: O_TMPFILE's openat, renameat2, OFD locks, getrandom.
+ * GNU/Linux has: O_TMPFILE's openat, renameat2, OFD locks, getrandom, the
+ * kinds, flags and extents of files, and /proc.
  */
 #include <config.h>
 
 #include "milter/base/sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,13 +77,107 @@ real_lock_is_held (int fd)
   return lock.l_type == F_UNLCK ? 0 : 1;
 }
 
+static int
+real_fs_type (int fd, guint64 *out_type)
+{
+  struct statfs st;
+
+  if (fstatfs (fd, &st) < 0)
+    return -1;
+  *out_type = (guint64) st.f_type & G_MAXUINT32; /* the field is signed and as wide as it likes */
+  return 0;
+}
+
+static int
+real_no_copy_on_write (int fd)
+{
+  int flags = 0;
+
+  if (ioctl (fd, FS_IOC_GETFLAGS, &flags) < 0)
+    return -1;
+  flags |= FS_NOCOW_FL;
+  if (ioctl (fd, FS_IOC_SETFLAGS, &flags) < 0 || ioctl (fd, FS_IOC_GETFLAGS, &flags) < 0)
+    return -1;
+  if ((flags & FS_NOCOW_FL) != 0)
+    return 0;
+  errno = EOPNOTSUPP;
+  return -1;
+}
+
+static int
+real_is_shared (int fd)
+{
+  enum { AT_ONCE = 64 };
+  union
+  {
+    struct fiemap map;
+    char room[sizeof (struct fiemap) + AT_ONCE * sizeof (struct fiemap_extent)];
+  } ask;
+  const struct fiemap_extent *last = NULL;
+
+  memset (&ask, 0, sizeof ask);
+  do
+    {
+      ask.map.fm_start = last != NULL ? last->fe_logical + last->fe_length : 0;
+      ask.map.fm_length = FIEMAP_MAX_OFFSET - ask.map.fm_start;
+      ask.map.fm_extent_count = AT_ONCE;
+      if (ioctl (fd, FS_IOC_FIEMAP, &ask.map) < 0)
+        return -1;
+      for (guint i = 0; i < ask.map.fm_mapped_extents; i++)
+        if ((ask.map.fm_extents[i].fe_flags & FIEMAP_EXTENT_SHARED) != 0)
+          return 1;
+      last = ask.map.fm_mapped_extents > 0 ? &ask.map.fm_extents[ask.map.fm_mapped_extents - 1] : NULL;
+    }
+  while (last != NULL && (last->fe_flags & FIEMAP_EXTENT_LAST) == 0);
+  return 0;
+}
+
+/* Kernels before 6.2 do not tell how many there are: they have to be counted. */
+static int
+count_descriptors (const char *path, guint64 *out_used)
+{
+  DIR *dir = opendir (path);
+  const struct dirent *entry;
+  guint64 used = 0;
+
+  if (dir == NULL)
+    return -1;
+  while ((entry = readdir (dir)) != NULL)
+    if (entry->d_name[0] != '.')
+      used++;
+  closedir (dir);
+  *out_used = used - 1; /* without the one it is counted by */
+  return 0;
+}
+
+static int
+real_descriptors (guint64 *out_used, guint64 *out_limit)
+{
+  static const char path[] = "/proc/self/fd";
+  struct rlimit limit;
+  struct stat st;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || stat (path, &st) < 0)
+    return -1;
+  *out_limit = limit.rlim_cur;
+  *out_used = (guint64) st.st_size;
+  if (st.st_size > 0 || count_descriptors (path, out_used) == 0)
+    return 0;
+  if (errno != EMFILE)
+    return -1;
+  *out_used = *out_limit; /* not one is left to look by */
+  return 0;
+}
+
 #define REAL_CALLS                                                                             \
   {                                                                                            \
     .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
     .pread = pread, .pwrite = pwrite, .fsync = fsync, .fdatasync = fdatasync,                  \
     .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .fstatat = fstatat,        \
     .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
-    .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held                 \
+    .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held,                \
+    .fs_type = real_fs_type, .no_copy_on_write = real_no_copy_on_write,                        \
+    .is_shared = real_is_shared, .descriptors = real_descriptors                               \
   }
 
 HfSys hf_sys = REAL_CALLS;

@@ -43,6 +43,16 @@ typedef struct
   /* 1 when another open file description holds a lock that excludes a write
    * lock, 0 when nobody does, -1 and errno */
   int (*lock_is_held) (int fd);
+  /* the number by which the kernel knows the kind of file system (statfs's f_type) */
+  int (*fs_type) (int fd, guint64 *out_type);
+  /* tells the file system never to copy what is overwritten in this empty file;
+   * EOPNOTSUPP where it can't be told, or did not listen */
+  int (*no_copy_on_write) (int fd);
+  /* 1 when octets of the file lie where another file has its own too, so that
+   * overwriting them takes new room; 0 when not; EOPNOTSUPP where nobody knows */
+  int (*is_shared) (int fd);
+  /* descriptors that this process holds, and may hold */
+  int (*descriptors) (guint64 *out_used, guint64 *out_limit);
 } HfSys;
 
 /* The table in use.  Replaced only by tests, before any thread is started. */

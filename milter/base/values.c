@@ -174,6 +174,28 @@ hf_parse_bool (const gchar *text, gboolean *out_value, GError **error)
   return TRUE;
 }
 
+/* What follows the digits of a share: "%", or "% max " and a size. */
+static gboolean
+parse_percent (const gchar *text, const gchar *rest, guint64 value, HfShare *out_share, GError **error)
+{
+  static const gchar max[] = "% max ";
+  HfShare share = { 0, (guint) value };
+
+  if (value > 100)
+    return refuse (error, text, "a share: write 0% to 100%");
+  if (g_str_has_prefix (rest, max))
+    {
+      if (value == 0)
+        return refuse (error, text, "a share: 0% needs no max");
+      if (!hf_parse_size (rest + strlen (max), &share.bytes, error))
+        return FALSE;
+      if (share.bytes == 0)
+        return refuse (error, text, "a share: with max 0 it would always be nothing");
+    }
+  *out_share = share;
+  return TRUE;
+}
+
 gboolean
 hf_parse_share (const gchar *text, HfShare *out_share, GError **error)
 {
@@ -182,19 +204,47 @@ hf_parse_share (const gchar *text, HfShare *out_share, GError **error)
   guint64 value;
   Digits digits = read_digits (text, &value, &rest);
 
-  if (digits != DIGITS_NONE && strcmp (rest, "%") == 0)
-    {
-      if (digits == DIGITS_OVERFLOW || value > 100)
-        return refuse (error, text, "a share: write 0% to 100%");
-      share.percent = (guint) value;
-      *out_share = share;
-      return TRUE;
-    }
+  if (digits != DIGITS_NONE && (strcmp (rest, "%") == 0 || g_str_has_prefix (rest, "% max ")))
+    return parse_percent (text, rest, digits == DIGITS_OVERFLOW ? G_MAXUINT64 : value, out_share, error);
   if (!parse_with_unit (text, size_units,
                         "a size or a share: write octets, or a whole number with K, M, G or %, "
-                        "such as 512M or 5%",
+                        "such as 512M, 5% or 5% max 4G",
                         &share.bytes, error))
     return FALSE;
   *out_share = share;
   return TRUE;
+}
+
+guint64
+hf_share_of (HfShare share, guint64 total)
+{
+  guint64 part = share.bytes;
+
+  if (share.percent > 0)
+    {
+      part = total / 100 * share.percent + total % 100 * share.percent / 100;
+      if (share.bytes > 0)
+        part = MIN (part, share.bytes);
+    }
+  return MIN (part, total);
+}
+
+gint
+hf_share_exceeds (HfShare a, HfShare b)
+{
+  if (a.percent == 0 && a.bytes == 0)
+    return -1;
+  if (b.percent == 0 && b.bytes == 0)
+    return 1;
+  if (a.percent == 0 && b.percent == 0)
+    return a.bytes > b.bytes ? 1 : -1;
+  if (a.percent == 0 || b.percent == 0)
+    return 0;
+  if (a.percent <= b.percent)
+    return -1;
+  if (a.bytes == 0)
+    return 1;
+  if (b.bytes == 0)
+    return 0;
+  return a.bytes > b.bytes ? 1 : -1;
 }

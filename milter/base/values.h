@@ -10,7 +10,8 @@
 
 G_BEGIN_DECLS
 
-/* A size in octets, or a share of the file system when @percent is not 0. */
+/* A size in octets; or, when @percent is not 0, a share of the file system that
+ * is at most @bytes when those are not 0. */
 typedef struct
 {
   guint64 bytes;
@@ -27,7 +28,7 @@ typedef struct
  * count  digits
  * mode   octal digits up to 0777
  * bool   yes, no, true or false, in any case
- * share  a size, or 0 to 100 and %
+ * share  a size; or 0 to 100 and %, which " max " and a size may follow
  *
  * FALSE, with HF_ERROR_CONFIG and the result untouched: anything else, and
  * what does not fit into the type.
@@ -38,6 +39,13 @@ gboolean hf_parse_count (const gchar *text, guint64 *out_count, GError **error);
 gboolean hf_parse_mode (const gchar *text, guint *out_mode, GError **error);
 gboolean hf_parse_bool (const gchar *text, gboolean *out_value, GError **error);
 gboolean hf_parse_share (const gchar *text, HfShare *out_share, GError **error);
+
+/* What @share is of @total, never more than that. */
+guint64 hf_share_of (HfShare share, guint64 total);
+
+/* 1 when @a is more than @b on every file system that both are meant for, -1
+ * when it can't be, 0 when only the file system can tell. */
+gint hf_share_exceeds (HfShare a, HfShare b);
 
 /* A copy of @text that is fit to be quoted in a message: valid UTF-8, controls
  * as '?', and cut where it is longer than a line has room for. */

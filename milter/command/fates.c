@@ -38,7 +38,7 @@ hf_fates_open (const gchar *spool, GError **error)
     }
   self = g_new0 (HfFates, 1);
   self->find = hf_ledger_prepare (ledger,
-                                  "SELECT r.state, r.outcome, r.detail FROM envelope e JOIN recipient r ON r.envelope = e.n"
+                                  "SELECT r.state, r.outcome, r.detail, r.since FROM envelope e JOIN recipient r ON r.envelope = e.n"
                                   " WHERE e.id = ?1 ORDER BY r.position",
                                   error);
   self->ledger = g_steal_pointer (&ledger);
@@ -76,7 +76,9 @@ hf_fates_find (HfFates *self, const gchar *id)
     {
       const HfFateOf fate = { g_strdup ((const gchar *) sqlite3_column_text (self->find, 0)),
                               g_strdup ((const gchar *) sqlite3_column_text (self->find, 1)),
-                              g_strdup ((const gchar *) sqlite3_column_text (self->find, 2)) };
+                              g_strdup ((const gchar *) sqlite3_column_text (self->find, 2)),
+                              sqlite3_column_type (self->find, 3) == SQLITE_NULL ? G_MININT64
+                                                                                 : sqlite3_column_int64 (self->find, 3) };
 
       g_array_append_val (self->found, fate);
     }

@@ -16,6 +16,7 @@ typedef struct
   gchar *state;
   gchar *outcome; /* NULL: none */
   gchar *detail;  /* NULL: none */
+  gint64 since_ms; /* when it came to that; G_MININT64 where it is not settled */
 } HfFateOf;
 
 typedef struct HfFates HfFates;

@@ -23,6 +23,9 @@ static const Verb verbs[] = {
   { "list", hf_verb_list, "list the messages of the journal" },
   { "show", hf_verb_show, "print a message as it was received" },
   { "verify", hf_verb_verify, "check every record of the journal" },
+  { "export", hf_verb_export, "write messages to files, as they are or in a common form" },
+  { "settle", hf_verb_settle, "declare the fate of messages known" },
+  { "trim", hf_verb_trim, "remove the segments in which all is void or settled" },
 };
 
 static void

@@ -1,13 +1,14 @@
 /* list.c - holdfast list: the messages of the journal, oldest first
  *
- * States are what the journal alone can tell: void where a mark says so, else
- * provisional.  The books know more.
+ * States are those of state.h.
  */
 #include <config.h>
 
 #include "milter/base/error.h"
 #include "milter/command/json.h"
+#include "milter/command/row.h"
 #include "milter/command/select.h"
+#include "milter/command/state.h"
 #include "milter/command/verbs.h"
 
 #include <stdio.h>
@@ -18,32 +19,31 @@ typedef struct
   HfSelect select;
   gboolean json;
   gchar *copy;
+  HfStates *states;
+  GHashTable *known; /* ids of all copies, in whatever form */
   GHashTable *seen; /* ids of whole copies: two copies of one id are one message */
   guint64 listed;
 } List;
 
-static const gchar *
-state_text (const HfViewEntry *entry)
-{
-  return entry->mark != NULL ? "void" : "provisional";
-}
-
 /* ---- JSON ---- */
 
 static void
-print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry)
+print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry, const HfStates *states)
 {
+  HfState state;
+
+  hf_state_of (states, entry, path->address, &state);
   hf_json_begin_object (json, NULL);
   hf_json_string (json, "address", path->address);
   hf_json_null (json, "orig_address");
-  hf_json_string (json, "state", state_text (entry));
-  hf_json_null (json, "outcome");
-  hf_json_string (json, "detail", entry->mark != NULL ? entry->mark->reason : NULL);
+  hf_json_string (json, "state", state.state);
+  hf_json_string (json, "outcome", state.outcome);
+  hf_json_string (json, "detail", state.detail);
   hf_json_end_object (json);
 }
 
 static gboolean
-print_json (const HfViewEntry *entry, GError **error)
+print_json (const HfViewEntry *entry, const HfStates *states, GError **error)
 {
   const HfItem *item = entry->item;
   const HfFacts *facts = &item->facts;
@@ -59,7 +59,7 @@ print_json (const HfViewEntry *entry, GError **error)
   hf_json_string (&json, "sender", known ? item->sender.address : NULL);
   hf_json_begin_array (&json, "recipients");
   for (guint i = 0; known && i < item->recipients->len; i++)
-    print_recipient (&json, &g_array_index (item->recipients, HfPath, i), entry);
+    print_recipient (&json, &g_array_index (item->recipients, HfPath, i), entry, states);
   hf_json_end_array (&json);
   if (known)
     hf_json_uint (&json, "bytes", facts->bytes);
@@ -73,65 +73,6 @@ print_json (const HfViewEntry *entry, GError **error)
   hf_json_bool (&json, "bare", known && facts->bare);
   hf_json_end_object (&json);
   return hf_json_write_line (&json, stdout, error);
-}
-
-/* ---- for people ---- */
-
-/* What came from outside must not steer the terminal. */
-static void
-print_safe (const gchar *text)
-{
-  g_autofree gchar *valid = g_utf8_make_valid (text, -1);
-
-  for (const gchar *p = valid; *p != '\0'; p = g_utf8_next_char (p))
-    {
-      const gunichar c = g_utf8_get_char (p);
-
-      if (g_unichar_iscntrl (c))
-        fputc ('?', stdout);
-      else
-        fwrite (p, 1, (gsize) (g_utf8_next_char (p) - p), stdout);
-    }
-}
-
-static void
-print_head (void)
-{
-  printf ("%-24s  %-26s  %-14s  %9s  %-11s  %s\n", "RECEIVED", "ID", "QUEUE ID", "OCTETS", "STATE", "ENVELOPE");
-}
-
-static void
-print_person (const HfViewEntry *entry)
-{
-  const HfItem *item = entry->item;
-  const HfFacts *facts = &item->facts;
-  gchar at[25] = "";
-
-  if (!item->has_facts)
-    {
-      printf ("%-24s  %-26s  %-14s  %9" G_GUINT64_FORMAT "  %-11s  %s at offset %" G_GUINT64_FORMAT ": %s\n", "?", "?", "?",
-              item->length, hf_copy_text (entry->copy), entry->path, item->offset,
-              entry->unreadable != NULL ? entry->unreadable->message : item->fault);
-      return;
-    }
-  hf_time_format (facts->at_ms, at);
-  printf ("%-24s  %-26s  ", at, facts->id.text);
-  print_safe (facts->queue != NULL ? facts->queue : "-");
-  printf ("%*s  %9" G_GUINT64_FORMAT "  %-11s  <", (int) MAX (0, 14 - (int) strlen (facts->queue != NULL ? facts->queue : "-")),
-          "", facts->bytes, entry->copy == HF_COPY_WHOLE ? state_text (entry) : hf_copy_text (entry->copy));
-  print_safe (item->sender.address != NULL ? item->sender.address : "?");
-  fputs ("> ->", stdout);
-  for (guint i = 0; i < item->recipients->len && i < 3; i++)
-    {
-      fputs (" <", stdout);
-      print_safe (g_array_index (item->recipients, HfPath, i).address);
-      fputc ('>', stdout);
-    }
-  if (item->recipients->len > 3)
-    printf (" and %u more", item->recipients->len - 3);
-  if (entry->copy != HF_COPY_WHOLE)
-    printf (" (%s)", item->fault);
-  fputc ('\n', stdout);
 }
 
 /* ---- the verb ---- */
@@ -149,6 +90,30 @@ is_wanted (List *self, HfView *view, const HfViewEntry *entry)
 }
 
 static gboolean
+print (List *self, const HfViewEntry *entry, GError **error)
+{
+  if (!self->json && self->listed == 0)
+    hf_row_print_head ();
+  self->listed++;
+  if (self->json)
+    return print_json (entry, self->states, error);
+  hf_row_print (entry, hf_state_word (self->states, entry));
+  return TRUE;
+}
+
+/* A message that only the books know: its copy is gone. */
+static gboolean
+print_missing (const HfViewEntry *entry, gpointer data, GError **error)
+{
+  List *self = data;
+
+  if ((self->copy != NULL && strcmp (self->copy, "damaged") != 0) || self->select.message_id != NULL
+      || !hf_select_matches (&self->select, NULL, entry))
+    return TRUE;
+  return print (self, entry, error);
+}
+
+static gboolean
 list_all (List *self, HfView *view, GError **error)
 {
   HfViewEntry entry;
@@ -156,36 +121,36 @@ list_all (List *self, HfView *view, GError **error)
 
   while (hf_view_next (view, &entry, &end, error) && !end)
     {
-      if (!is_wanted (self, view, &entry))
-        continue;
-      if (!self->json && self->listed == 0)
-        print_head ();
-      self->listed++;
-      if (!self->json)
-        print_person (&entry);
-      else if (!print_json (&entry, error))
+      if (entry.item->has_facts)
+        g_hash_table_add (self->known, g_strdup (entry.item->facts.id.text));
+      if (is_wanted (self, view, &entry) && !print (self, &entry, error))
         return FALSE;
     }
-  return end;
+  return end && (self->states->fates == NULL
+                 || hf_fates_each_missing (self->states->fates, self->known, print_missing, self, error));
 }
 
 static int
 run (List *self, const gchar *config_path)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfView) view = NULL;
   int code = HF_EXIT_FINE;
+  g_autoptr (HfConfig) config = hf_select_config (config_path, "list", &code);
+  g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "list", HF_READ_RECIPIENTS, &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "list", &code) : NULL;
 
-  view = hf_select_open (config_path, "list", HF_READ_RECIPIENTS, &code);
-  if (view == NULL)
+  if (states == NULL)
     return code;
+  self->states = states;
   self->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!list_all (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast list: %s\n", error != NULL ? error->message : "cannot write to standard output");
       code = HF_EXIT_BLIND;
     }
   g_hash_table_unref (self->seen);
+  g_hash_table_unref (self->known);
   return code;
 }
 

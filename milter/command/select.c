@@ -190,11 +190,17 @@ matches_id (gchar **ids, const gchar *id)
   return ids == NULL || ids[0] == NULL || g_strv_contains ((const gchar *const *) ids, id);
 }
 
-static gboolean
-selects_all (const HfSelect *self)
+gboolean
+hf_select_is_empty (const HfSelect *self)
 {
   return self->sender == NULL && self->recipient == NULL && self->queue_id == NULL && self->message_id == NULL
          && self->since == NULL && self->until == NULL && (self->ids == NULL || self->ids[0] == NULL);
+}
+
+gboolean
+hf_select_wants_recipient (const HfSelect *self, const gchar *address)
+{
+  return matches_text (self->recipient, address);
 }
 
 gboolean
@@ -203,7 +209,7 @@ hf_select_matches (const HfSelect *self, HfView *view, const HfViewEntry *entry)
   const HfItem *item = entry->item;
   const HfFacts *facts = &item->facts;
 
-  if (selects_all (self))
+  if (hf_select_is_empty (self))
     return TRUE;
   return item->has_facts && matches_id (self->ids, facts->id.text) && facts->at_ms >= self->since_ms
          && facts->at_ms < self->until_ms && matches_text (self->queue_id, facts->queue)
@@ -224,20 +230,25 @@ explain_denied (const gchar *spool)
            self != NULL ? self->pw_name : "you", owner != NULL ? owner->pw_name : "its owner");
 }
 
-HfView *
-hf_select_open (const gchar *config_path, const gchar *verb, HfReadFlags flags, int *out_exit)
+HfConfig *
+hf_select_config (const gchar *config_path, const gchar *verb, int *out_exit)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfConfig) config = hf_config_load (config_path, &error);
-  HfView *view;
+  HfConfig *config = hf_config_load (config_path, &error);
 
-  if (config == NULL)
-    {
-      fprintf (stderr, "holdfast %s: %s\n", verb, error->message);
-      *out_exit = HF_EXIT_USAGE;
-      return NULL;
-    }
-  view = hf_view_open (config->spool_directory, flags, &error);
+  if (config != NULL)
+    return config;
+  fprintf (stderr, "holdfast %s: %s\n", verb, error->message);
+  *out_exit = HF_EXIT_USAGE;
+  return NULL;
+}
+
+HfView *
+hf_select_view (const HfConfig *config, const gchar *verb, HfReadFlags flags, int *out_exit)
+{
+  g_autoptr (GError) error = NULL;
+  HfView *view = hf_view_open (config->spool_directory, flags, &error);
+
   if (view != NULL)
     return view;
   fprintf (stderr, "holdfast %s: %s\n", verb, error->message);
@@ -245,4 +256,12 @@ hf_select_open (const gchar *config_path, const gchar *verb, HfReadFlags flags, 
     explain_denied (config->spool_directory);
   *out_exit = HF_EXIT_BLIND;
   return NULL;
+}
+
+HfView *
+hf_select_open (const gchar *config_path, const gchar *verb, HfReadFlags flags, int *out_exit)
+{
+  g_autoptr (HfConfig) config = hf_select_config (config_path, verb, out_exit);
+
+  return config != NULL ? hf_select_view (config, verb, flags, out_exit) : NULL;
 }

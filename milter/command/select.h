@@ -42,8 +42,18 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfSelect, hf_select_clear)
  */
 gboolean hf_select_matches (const HfSelect *self, HfView *view, const HfViewEntry *entry);
 
-/* Opens the journal that the configuration names.  NULL: the reason stands on
+/* TRUE when nothing is asked for: all match. */
+gboolean hf_select_is_empty (const HfSelect *self);
+
+/* The recipient @address is one of those that are asked for. */
+gboolean hf_select_wants_recipient (const HfSelect *self, const gchar *address);
+
+/* The configuration, and the journal that it names.  NULL: the reason stands on
  * stderr and *@out_exit is the exit code. */
+HfConfig *hf_select_config (const gchar *config_path, const gchar *verb, int *out_exit);
+HfView *hf_select_view (const HfConfig *config, const gchar *verb, HfReadFlags flags, int *out_exit);
+
+/* Both at once. */
 HfView *hf_select_open (const gchar *config_path, const gchar *verb, HfReadFlags flags, int *out_exit);
 
 G_END_DECLS

@@ -16,8 +16,11 @@ G_BEGIN_DECLS
 #define HF_EXIT_BLIND 3
 
 int hf_verb_audit (int argc, char **argv, const gchar *config_path);
+int hf_verb_export (int argc, char **argv, const gchar *config_path);
 int hf_verb_list (int argc, char **argv, const gchar *config_path);
+int hf_verb_settle (int argc, char **argv, const gchar *config_path);
 int hf_verb_show (int argc, char **argv, const gchar *config_path);
+int hf_verb_trim (int argc, char **argv, const gchar *config_path);
 int hf_verb_verify (int argc, char **argv, const gchar *config_path);
 
 G_END_DECLS

@@ -1,28 +1,29 @@
 /* verify.c - holdfast verify: every record, by the rules of doc/FORMAT
  *
  * Exit 0 only when all records are whole and each follows from the one before
- * it.  The torn tail of a segment that was open at a crash is told, and is not
- * wrong.
+ * it, or from where the notes of trimming say that the chain stood.  The torn
+ * tail of a segment that was open at a crash is told, and is not wrong.
  */
 #include <config.h>
 
 #include "milter/base/error.h"
 #include "milter/command/json.h"
 #include "milter/command/select.h"
+#include "milter/command/terminal.h"
 #include "milter/command/verbs.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 typedef struct
 {
   gboolean json;
-  gboolean progress;
   guint64 whole;
   guint64 torn;
   guint64 damaged;
   guint64 breaks;
   guint64 octets;
+  guint64 missing; /* segments */
+  guint64 trimmed; /* likewise */
 } Verify;
 
 static gboolean
@@ -83,12 +84,54 @@ check (Verify *self, const HfViewEntry *entry, GError **error)
     }
 }
 
-static void
-show_progress (const Verify *self, const HfView *view)
+static gboolean
+tell_missing_json (const gchar *name, const gchar *fault, GError **error)
 {
-  if (self->progress && (self->whole + self->damaged) % 1000 == 0)
-    fprintf (stderr, "\rsegment %u of %u, %" G_GUINT64_FORMAT " records\033[K", hf_view_done (view), hf_view_segments (view),
-             self->whole);
+  g_auto (HfJson) json;
+
+  hf_json_init (&json);
+  hf_json_begin_object (&json, NULL);
+  hf_json_null (&json, "id");
+  hf_json_null (&json, "queue_id");
+  hf_json_null (&json, "copy");
+  hf_json_string (&json, "segment", name);
+  hf_json_null (&json, "offset");
+  hf_json_null (&json, "length");
+  hf_json_string (&json, "fault", fault);
+  hf_json_end_object (&json);
+  return hf_json_write_line (&json, stdout, error);
+}
+
+static gboolean
+tell_missing (const Verify *self, guint64 seq, GError **error)
+{
+  static const gchar fault[] = "the segment behind it names it, and no note says that it was trimmed";
+  HfSegmentName name;
+
+  hf_segment_name (seq, &name);
+  if (self->json)
+    return tell_missing_json (name.text, fault, error);
+  printf ("missing: segment %s: %s\n", name.text, fault);
+  return TRUE;
+}
+
+/* Segments that are not there, and the notes of those that were trimmed. */
+static gboolean
+check_gone (Verify *self, const HfView *view, GError **error)
+{
+  const HfTrimmed *trimmed = hf_view_trimmed (view);
+  const GArray *missing = hf_view_missing (view);
+
+  self->trimmed = trimmed->notes->len;
+  self->missing = missing->len;
+  for (guint i = 0; i < missing->len; i++)
+    if (!tell_missing (self, g_array_index (missing, guint64, i), error))
+      return FALSE;
+  if (trimmed->breaks > 0)
+    fprintf (stderr, "holdfast verify: %" G_GUINT64_FORMAT " notes of trimming do not follow from the ones before them\n",
+             trimmed->breaks);
+  self->breaks += trimmed->breaks;
+  return TRUE;
 }
 
 static gboolean
@@ -101,25 +144,17 @@ check_all (Verify *self, HfView *view, GError **error)
     {
       if (!check (self, &entry, error))
         return FALSE;
-      show_progress (self, view);
+      hf_terminal_progress (view);
     }
-  if (self->progress)
-    fputs ("\r\033[K", stderr);
+  hf_terminal_progress_end ();
   return end;
 }
 
 static gboolean
-print_summary (const Verify *self, const HfView *view, GError **error)
+print_summary_json (const Verify *self, const HfView *view, GError **error)
 {
   g_auto (HfJson) json;
 
-  if (!self->json)
-    {
-      printf ("%u segments, %" G_GUINT64_FORMAT " records whole (%" G_GUINT64_FORMAT " octets of mail), %" G_GUINT64_FORMAT
-              " torn, %" G_GUINT64_FORMAT " damaged, %" G_GUINT64_FORMAT " breaks of the chain\n",
-              hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks);
-      return TRUE;
-    }
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
   hf_json_begin_object (&json, "summary");
@@ -129,9 +164,24 @@ print_summary (const Verify *self, const HfView *view, GError **error)
   hf_json_uint (&json, "damaged", self->damaged);
   hf_json_uint (&json, "chain_breaks", self->breaks);
   hf_json_uint (&json, "octets", self->octets);
+  hf_json_uint (&json, "missing_segments", self->missing);
+  hf_json_uint (&json, "trimmed_segments", self->trimmed);
   hf_json_end_object (&json);
   hf_json_end_object (&json);
   return hf_json_write_line (&json, stdout, error);
+}
+
+static gboolean
+print_summary (const Verify *self, const HfView *view, GError **error)
+{
+  if (self->json)
+    return print_summary_json (self, view, error);
+  printf ("%u segments, %" G_GUINT64_FORMAT " records whole (%" G_GUINT64_FORMAT " octets of mail), %" G_GUINT64_FORMAT
+          " torn, %" G_GUINT64_FORMAT " damaged, %" G_GUINT64_FORMAT " breaks of the chain, %" G_GUINT64_FORMAT
+          " segments missing, %" G_GUINT64_FORMAT " trimmed\n",
+          hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks, self->missing,
+          self->trimmed);
+  return TRUE;
 }
 
 static int
@@ -144,13 +194,12 @@ run (Verify *self, const gchar *config_path)
   view = hf_select_open (config_path, "verify", HF_READ_VERIFY, &code);
   if (view == NULL)
     return code;
-  self->progress = isatty (STDERR_FILENO);
-  if (!check_all (self, view, &error) || !print_summary (self, view, &error) || fflush (stdout) != 0)
+  if (!check_all (self, view, &error) || !check_gone (self, view, &error) || !print_summary (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast verify: %s\n", error != NULL ? error->message : "cannot write to standard output");
       return HF_EXIT_BLIND;
     }
-  return self->damaged + self->breaks > 0 ? HF_EXIT_WRONG : HF_EXIT_FINE;
+  return self->damaged + self->breaks + self->missing > 0 ? HF_EXIT_WRONG : HF_EXIT_FINE;
 }
 
 int

@@ -24,6 +24,29 @@ choose_code (const GError *error, HfAnswer *answer)
     }
 }
 
+/* What is short, by the step at which it was missed. */
+static gchar *
+shortage_text (const GError *error)
+{
+  static const struct
+  {
+    const gchar *step;
+    const gchar *text;
+  } rows[] = {
+    { "too-large", "message is larger than the spool can hold" },
+    { "reserve-growth", "no room on spool for so large a message" },
+    { "inodes-mark", "no inodes left on spool" },
+    { "reserve-inodes", "no inodes left on spool" },
+    { "descriptors-mark", "filter is short of descriptors" },
+    { "reserve-descriptors", "filter is short of descriptors" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
+    if (strcmp (hf_error_step (error), rows[i].step) == 0)
+      return g_strdup (rows[i].text);
+  return g_strdup ("no room on spool");
+}
+
 /* The cause in words that tell a stranger nothing of this host's paths. */
 static gchar *
 cause_text (const GError *error)
@@ -37,7 +60,7 @@ cause_text (const GError *error)
   switch (error->domain == HF_ERROR ? (gint) error->code : -1)
     {
     case HF_ERROR_FULL:
-      return g_strdup ("no room on spool");
+      return shortage_text (error);
     case HF_ERROR_LATE:
       return g_strdup ("journal did not answer in time");
     case HF_ERROR_CORRUPT:

@@ -110,19 +110,27 @@ refuse_message (SMFICTX *ctx, HfConnection *self, const GError *error)
                                                                                    : HF_EVENT_MESSAGE_NOT_STORED;
   const sfsistat answer = refuse (ctx, event, "message not stored", &self->txn.facts, error);
 
+  if (g_error_matches (error, HF_ERROR, HF_ERROR_IO) || g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND))
+    hf_writer_doubt (the_filter->writer);
   end_transaction (self);
   return answer;
 }
 
-/* ---- the callbacks ---- */
+/* ---- the callbacks ----
+ *
+ * Where no reply was asked for, any other value than SMFIS_NOREPLY makes
+ * libmilter complain to syslog, once a callback.  An MTA that knows no such
+ * flags still gets its reply: libmilter then sends it by itself. */
 
-/* Asks for exact header values, and for replies to MAIL and the end only. */
+/* Asks for exact header values, and for replies to MAIL and the end only.  DATA
+ * and the end of the headers tell nothing that the next command does not, and
+ * each command costs libmilter four system calls. */
 static sfsistat
 cb_negotiate (SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2, unsigned long f3,
               unsigned long *out_actions, unsigned long *out_steps, unsigned long *out_f2, unsigned long *out_f3)
 {
-  const unsigned long wanted = SMFIP_HDR_LEADSPC | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_DATA
-                               | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY | SMFIP_NOUNKNOWN;
+  const unsigned long wanted = SMFIP_HDR_LEADSPC | SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR
+                               | SMFIP_NR_BODY | SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN;
   static const struct
   {
     int stage;
@@ -130,8 +138,6 @@ cb_negotiate (SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned
   } lists[] = {
     { SMFIM_CONNECT, "j {daemon_name} {client_addr}" },
     { SMFIM_ENVFROM, "i {auth_authen}" },
-    { SMFIM_DATA, "i" },
-    { SMFIM_EOH, "i" },
     { SMFIM_EOM, "i" },
   };
   HfConnection *self = need_connection (ctx);
@@ -152,10 +158,10 @@ cb_connect (SMFICTX *ctx, char *host, _SOCK_ADDR *address)
   HfConnection *self = need_connection (ctx);
 
   if (self == NULL)
-    return SMFIS_TEMPFAIL;
+    return SMFIS_NOREPLY;
   g_free (self->client);
   self->client = describe_client (host, address);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -168,7 +174,7 @@ cb_helo (SMFICTX *ctx, char *helo)
       g_free (self->helo);
       self->helo = g_strdup (helo);
     }
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static gchar *
@@ -199,7 +205,8 @@ cb_mail (SMFICTX *ctx, char **argv)
   facts->helo = g_strdup (self->helo);
   facts->daemon = dup_macro (ctx, "{daemon_name}");
   facts->auth = dup_macro (ctx, "{auth_authen}");
-  if (!hf_filter_admit (the_filter, &error))
+  if (!hf_filter_admit (the_filter, &error)
+      || !hf_transaction_reserve (&self->txn, (const gchar *const *) argv, &error))
     {
       const sfsistat answer = refuse (ctx, HF_EVENT_MAIL_REFUSED, "try again later", facts, error);
 
@@ -217,24 +224,7 @@ cb_rcpt (SMFICTX *ctx, char **argv)
 
   if (self != NULL)
     hf_transaction_rcpt (&self->txn, (const gchar *const *) argv);
-  return SMFIS_CONTINUE;
-}
-
-static void
-learn_queue (SMFICTX *ctx, HfConnection *self)
-{
-  if (self->txn.facts.queue == NULL)
-    hf_transaction_set_queue (&self->txn, smfi_getsymval (ctx, (char *) (guintptr) "i"));
-}
-
-static sfsistat
-cb_data (SMFICTX *ctx)
-{
-  HfConnection *self = get_connection (ctx);
-
-  if (self != NULL)
-    learn_queue (ctx, self);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -244,19 +234,7 @@ cb_header (SMFICTX *ctx, char *name, char *value)
 
   if (self != NULL)
     hf_transaction_header (&self->txn, name, value);
-  return SMFIS_CONTINUE;
-}
-
-static sfsistat
-cb_eoh (SMFICTX *ctx)
-{
-  HfConnection *self = get_connection (ctx);
-
-  if (self == NULL)
-    return SMFIS_CONTINUE;
-  learn_queue (ctx, self);
-  hf_transaction_end_of_headers (&self->txn);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -266,7 +244,7 @@ cb_body (SMFICTX *ctx, unsigned char *data, size_t size)
 
   if (self != NULL)
     hf_transaction_body (&self->txn, data, size);
-  return SMFIS_CONTINUE;
+  return SMFIS_NOREPLY;
 }
 
 /* Waits for the writer's decision, telling the MTA that we are still there, or
@@ -306,6 +284,15 @@ store (SMFICTX *ctx, HfTransaction *txn, GError **error)
     return FALSE;
   hf_writer_submit (the_filter->writer, commit);
   return wait_for_commit (ctx, commit, error);
+}
+
+/* Both MTAs give the queue id at the end of the message; Postfix not before the
+ * second recipient. */
+static void
+learn_queue (SMFICTX *ctx, HfConnection *self)
+{
+  if (self->txn.facts.queue == NULL)
+    hf_transaction_set_queue (&self->txn, smfi_getsymval (ctx, (char *) (guintptr) "i"));
 }
 
 static sfsistat
@@ -370,12 +357,10 @@ hf_callbacks_describe (HfFilter *filter)
     .xxfi_envfrom = cb_mail,
     .xxfi_envrcpt = cb_rcpt,
     .xxfi_header = cb_header,
-    .xxfi_eoh = cb_eoh,
     .xxfi_body = cb_body,
     .xxfi_eom = cb_eom,
     .xxfi_abort = cb_abort,
     .xxfi_close = cb_close,
-    .xxfi_data = cb_data,
     .xxfi_negotiate = cb_negotiate,
   };
 }

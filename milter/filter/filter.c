@@ -1,6 +1,7 @@
 /* filter.c - what all connections of the filter share; see filter.h */
 #include <config.h>
 
+#include "milter/base/config-check.h"
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
@@ -22,6 +23,18 @@ static gint64
 overdue_ms (const HfConfig *config)
 {
   return MIN (OVERDUE_MS, config->milter_commit_limit / 2);
+}
+
+static HfMarks
+marks_of (const HfConfig *config)
+{
+  return (HfMarks){
+    .space_warn = config->pressure_space_warn,
+    .space_stop = config->pressure_space_stop,
+    .inodes_warn = config->pressure_inodes_warn,
+    .inodes_stop = config->pressure_inodes_stop,
+    .latency_stop_ms = overdue_ms (config),
+  };
 }
 
 /* ---- the spool ---- */
@@ -64,6 +77,18 @@ make_directory (const HfConfig *config, const gchar *name, GError **error)
   return check_directory (config, path, error);
 }
 
+/* Marks of which one is a size and the other a share can be compared only here. */
+static gboolean
+check_marks (const HfConfig *config, GError **error)
+{
+  struct statvfs st;
+
+  if (hf_sys.statvfs (config->spool_directory, &st) < 0)
+    return hf_config_error (config, "spool", "directory", error, "cannot look at the file system of '%s': %s",
+                            config->spool_directory, g_strerror (errno));
+  return hf_config_check_marks (config, (guint64) st.f_blocks * st.f_frsize, (guint64) st.f_files, error);
+}
+
 gboolean
 hf_filter_check (const HfConfig *config, GError **error)
 {
@@ -74,7 +99,7 @@ hf_filter_check (const HfConfig *config, GError **error)
                             g_strerror (errno));
   if (!S_ISDIR (st.st_mode))
     return hf_config_error (config, "spool", "directory", error, "'%s' is not a directory", config->spool_directory);
-  return TRUE;
+  return check_marks (config, error);
 }
 
 /* The journal's own directory must be found after a crash, too. */
@@ -94,7 +119,7 @@ sync_directory (const HfConfig *config, GError **error)
 static gboolean
 prepare_spool (const HfConfig *config, GError **error)
 {
-  return check_directory (config, config->spool_directory, error)
+  return check_directory (config, config->spool_directory, error) && check_marks (config, error)
          && make_directory (config, HF_STAGE_DIRECTORY, error) && make_directory (config, HF_JOURNAL_DIRECTORY, error)
          && sync_directory (config, error);
 }
@@ -122,22 +147,34 @@ open_writer (HfFilter *self, const HfConfig *config, GError **error)
 gboolean
 hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
 {
+  const HfMarks marks = marks_of (config);
+
   memset (self, 0, sizeof *self);
   self->commit_limit_ms = (gint) config->milter_commit_limit;
   if (!prepare_spool (config, error) || !hf_stage_area_open (&self->area, config->spool_directory, error)
       || !open_writer (self, config, error))
     return FALSE;
-  self->pressure
-      = hf_pressure_start (config->spool_directory, config->pressure_space_stop, config->pressure_inodes_stop, error);
+  hf_room_init (&self->room, hf_writer_usage (self->writer));
+  self->area.room = &self->room;
+  self->pressure = hf_pressure_start (config->spool_directory, &marks, &self->room, self->writer, error);
   return self->pressure != NULL;
+}
+
+gboolean
+hf_filter_check_reload (const HfFilter *self, const HfConfig *config, GError **error)
+{
+  return hf_config_check_marks (config, (guint64) atomic_load (&self->room.part[HF_ROOM_SPACE].total),
+                                (guint64) atomic_load (&self->room.part[HF_ROOM_INODES].total), error);
 }
 
 void
 hf_filter_apply (HfFilter *self, const HfConfig *config)
 {
+  const HfMarks marks = marks_of (config);
+
   g_atomic_int_set (&self->commit_limit_ms, (gint) config->milter_commit_limit);
   hf_writer_set_overdue (self->writer, overdue_ms (config));
-  hf_pressure_set_marks (self->pressure, config->pressure_space_stop, config->pressure_inodes_stop);
+  hf_pressure_set_marks (self->pressure, &marks);
 }
 
 gboolean
@@ -160,5 +197,7 @@ hf_filter_drain (HfFilter *self, gint64 limit_ms)
   finished = g_atomic_int_get (&self->open) == 0;
   hf_pressure_stop (self->pressure);
   self->pressure = NULL;
+  if (finished)
+    hf_room_clear (&self->room); /* nobody reserves any more */
   return hf_writer_stop (self->writer, MAX (until_ms - hf_sys_monotonic_ms (), LEAST_CLOSE_MS)) && finished;
 }

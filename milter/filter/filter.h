@@ -16,6 +16,7 @@ typedef struct
   HfStageArea area;
   HfWriter *writer;
   HfPressure *pressure;
+  HfRoom room;          /* what transactions have reserved */
   gint draining;        /* atomic */
   gint open;            /* transactions between MAIL and their answer, atomic */
   gint commit_limit_ms; /* atomic */
@@ -33,6 +34,10 @@ gboolean hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
 /* What hf_filter_open() would say of the spool, touching nothing.  A directory
  * that a start would make may be missing. */
 gboolean hf_filter_check (const HfConfig *config, GError **error);
+
+/* May hf_filter_apply() take @config?  As hf_filter_check() for what a reload may
+ * change; goes by the last look and touches no disk. */
+gboolean hf_filter_check_reload (const HfFilter *self, const HfConfig *config, GError **error);
 
 /* Takes over what a reload may change. */
 void hf_filter_apply (HfFilter *self, const HfConfig *config);

@@ -124,7 +124,7 @@ reload (HfFilter *filter, HfConfig *config)
   g_autoptr (HfConfig) fresh = hf_config_load (config->path, &error);
   g_autoptr (GString) changed = g_string_new (NULL);
 
-  if (fresh == NULL)
+  if (fresh == NULL || !hf_filter_check_reload (filter, fresh, &error))
     {
       hf_event (HF_EVENT_RELOAD_REFUSED, error, NULL);
       return;
@@ -132,7 +132,9 @@ reload (HfFilter *filter, HfConfig *config)
   hf_config_compare (config, fresh, tell_changed, changed);
   config->milter_commit_limit = fresh->milter_commit_limit;
   config->milter_drain_limit = fresh->milter_drain_limit;
+  config->pressure_space_warn = fresh->pressure_space_warn;
   config->pressure_space_stop = fresh->pressure_space_stop;
+  config->pressure_inodes_warn = fresh->pressure_inodes_warn;
   config->pressure_inodes_stop = fresh->pressure_inodes_stop;
   hf_filter_apply (filter, config);
   hf_event (HF_EVENT_RELOADED, NULL, "keys", changed->len > 0 ? changed->str : "none", NULL);

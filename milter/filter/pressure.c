@@ -4,6 +4,7 @@
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
+#include "milter/filter/gauge.h"
 #include "milter/filter/pressure.h"
 
 #include <errno.h>
@@ -12,16 +13,70 @@
 
 #define LOOK_EVERY_MS 200
 
+/* Descriptors kept: for the journal, which needs a few to open itself anew, and
+ * for connections to come in by, so that their MAIL can be answered. */
+#define DESCRIPTORS_SHARE 20
+#define DESCRIPTORS_LEAST 16
+#define DESCRIPTORS_MOST 512
+
+typedef enum
+{
+  GAUGE_SPACE,
+  GAUGE_INODES,
+  GAUGE_DESCRIPTORS,
+  GAUGE_LATENCY,
+  N_GAUGES
+} GaugeKind;
+
+static const struct
+{
+  const gchar *resource;
+  const gchar *text[3]; /* before, between and after the value and the stop mark */
+  HfErrorCode code;
+  const gchar *step;
+  guint64 unit;
+  HfEventCode events[3]; /* by the level that was reached */
+} kinds[N_GAUGES] = {
+  { "space", { "", " KiB free on spool, space_stop is at ", " KiB" }, HF_ERROR_FULL, "space-mark", 1024,
+    { HF_EVENT_PRESSURE_OVER, HF_EVENT_PRESSURE_WARN, HF_EVENT_PRESSURE_STOP } },
+  { "inodes", { "", " inodes free on spool, inodes_stop is at ", "" }, HF_ERROR_FULL, "inodes-mark", 1,
+    { HF_EVENT_PRESSURE_OVER, HF_EVENT_PRESSURE_WARN, HF_EVENT_PRESSURE_STOP } },
+  { "descriptors", { "", " descriptors left, ", " are kept" }, HF_ERROR_FULL, "descriptors-mark", 1,
+    { HF_EVENT_DESCRIPTORS_OVER, HF_EVENT_DESCRIPTORS_WARN, HF_EVENT_DESCRIPTORS_STOP } },
+  { "latency", { "journal takes ", " ms, the limit is ", " ms" }, HF_ERROR_LATE, "journal-latency", 1,
+    { HF_EVENT_LATENCY_OVER, HF_EVENT_LATENCY_WARN, HF_EVENT_JOURNAL_SLOW } },
+};
+
+/* What a look found of one gauge. */
+typedef struct
+{
+  gboolean known;
+  guint64 value;
+  guint64 warn;  /* 0: off */
+  guint64 stop;  /* likewise */
+  guint64 least; /* what one message needs above the stop mark; 0: more is worse */
+} Reading;
+
+typedef struct
+{
+  Reading readings[N_GAUGES];
+} Look;
+
 struct HfPressure
 {
   gint refs; /* the owner's and the thread's */
   gchar *spool;
+  gint refusing; /* atomic: refusal is set */
   pthread_mutex_t mutex;
   pthread_cond_t changed;
+
+  /* under mutex */
   gboolean stop;
-  HfShare space_stop;
-  HfShare inodes_stop;
-  GError *refusal; /* why MAIL is refused; NULL when it is not */
+  HfMarks marks;
+  HfRoom *room;     /* not touched after stop */
+  HfWriter *writer; /* likewise */
+  HfGauge gauges[N_GAUGES];
+  GError *refusal;  /* why MAIL is refused; NULL when it is not */
 };
 
 static void
@@ -36,51 +91,189 @@ unref (HfPressure *self)
   g_free (self);
 }
 
+/* ---- a look ---- */
+
+/* 0 for a mark that is off, and never 0 by rounding.  Where the file system
+ * copies on write, what is changed takes room, too: there marks are doubled. */
 static guint64
-mark_of (HfShare share, guint64 total)
+mark_of (HfShare share, guint64 total, HfGroundKind ground)
 {
-  return share.percent > 0 ? total / 100 * share.percent + total % 100 * share.percent / 100 : share.bytes;
+  const guint64 mark = hf_share_of (share, total);
+
+  if (share.percent == 0 && share.bytes == 0)
+    return 0;
+  return CLAMP (ground == HF_GROUND_COPIES ? 2 * mark : mark, 1, MAX (total, 1));
 }
 
-/* TRUE when there is room; else @error tells what is short. */
-static gboolean
-enough (const struct statvfs *st, HfShare space_stop, HfShare inodes_stop, GError **error)
+static HfGroundKind
+ground_of (const HfRoom *room)
 {
-  const guint64 free_space = (guint64) st->f_bavail * st->f_frsize;
-  const guint64 space_mark = mark_of (space_stop, (guint64) st->f_blocks * st->f_frsize);
-  const guint64 inodes_mark = mark_of (inodes_stop, (guint64) st->f_files);
+  return room->usage != NULL ? (HfGroundKind) atomic_load (&room->usage->ground) : HF_GROUND_IN_PLACE;
+}
 
-  if (free_space < space_mark)
-    return hf_error_set (error, HF_ERROR_FULL, "space-mark",
-                         "%" G_GUINT64_FORMAT " KiB free on spool, space_stop is at %" G_GUINT64_FORMAT " KiB",
-                         free_space / 1024, space_mark / 1024);
-  /* btrfs and some others count no inodes at all */
-  if (st->f_files > 0 && (guint64) st->f_favail < inodes_mark)
-    return hf_error_set (error, HF_ERROR_FULL, "inodes-mark",
-                         "%" G_GUINT64_FORMAT " inodes free on spool, inodes_stop is at %" G_GUINT64_FORMAT,
-                         (guint64) st->f_favail, inodes_mark);
+/* A spool that can't be asked is the journal's and the stage's to report; till
+ * then the last look holds. */
+static void
+look_at_spool (HfPressure *self, const HfRoomBefore before[2], const struct statvfs *st, Look *look)
+{
+  const HfGroundKind ground = ground_of (self->room);
+  const guint64 total = (guint64) st->f_blocks * st->f_frsize;
+  Reading *space = &look->readings[GAUGE_SPACE], *inodes = &look->readings[GAUGE_INODES];
+
+  *space = (Reading){ .known = TRUE,
+                      .value = (guint64) st->f_bavail * st->f_frsize,
+                      .warn = mark_of (self->marks.space_warn, total, ground),
+                      .stop = mark_of (self->marks.space_stop, total, ground),
+                      .least = HF_RESERVATION_LEAST };
+  hf_room_looked (self->room, HF_ROOM_SPACE, before[0], space->value, space->stop, total,
+                  ground != HF_GROUND_IN_PLACE);
+  if (st->f_files == 0)
+    return; /* btrfs and some others count none at all */
+  *inodes = (Reading){ .known = TRUE,
+                       .value = (guint64) st->f_favail,
+                       .warn = mark_of (self->marks.inodes_warn, st->f_files, HF_GROUND_IN_PLACE),
+                       .stop = mark_of (self->marks.inodes_stop, st->f_files, HF_GROUND_IN_PLACE),
+                       .least = 1 };
+  hf_room_looked (self->room, HF_ROOM_INODES, before[1], inodes->value, inodes->stop, st->f_files, FALSE);
+}
+
+static void
+look_at_descriptors (HfPressure *self, Look *look)
+{
+  const HfRoomBefore before = hf_room_before_look (self->room, HF_ROOM_DESCRIPTORS);
+  guint64 used, limit, free, stop;
+
+  if (hf_sys.descriptors (&used, &limit) < 0)
+    return;
+  free = limit > used ? limit - used : 0;
+  stop = CLAMP (limit / DESCRIPTORS_SHARE, DESCRIPTORS_LEAST, DESCRIPTORS_MOST);
+  look->readings[GAUGE_DESCRIPTORS] = (Reading){
+    .known = TRUE, .value = free, .warn = 2 * stop, .stop = stop, .least = HF_RESERVATION_DESCRIPTORS
+  };
+  hf_room_looked (self->room, HF_ROOM_DESCRIPTORS, before, free, stop, limit, FALSE);
+}
+
+static void
+look_at_journal (HfPressure *self, Look *look)
+{
+  const gint64 stop_ms = self->marks.latency_stop_ms;
+
+  if (self->writer == NULL)
+    return;
+  look->readings[GAUGE_LATENCY] = (Reading){ .known = TRUE,
+                                             .value = (guint64) hf_writer_latency_ms (self->writer),
+                                             .warn = (guint64) stop_ms / 4,
+                                             .stop = (guint64) stop_ms };
+}
+
+/* With the mutex held; given up while the file system is asked.  FALSE: stopped
+ * meanwhile. */
+static gboolean
+take_look (HfPressure *self, Look *look)
+{
+  const HfRoomBefore before[2] = { hf_room_before_look (self->room, HF_ROOM_SPACE),
+                                   hf_room_before_look (self->room, HF_ROOM_INODES) };
+  struct statvfs st;
+  gboolean asked;
+
+  pthread_mutex_unlock (&self->mutex);
+  asked = hf_sys.statvfs (self->spool, &st) == 0;
+  pthread_mutex_lock (&self->mutex);
+  if (self->stop)
+    return FALSE;
+  if (asked)
+    look_at_spool (self, before, &st, look);
+  look_at_descriptors (self, look);
+  look_at_journal (self, look);
   return TRUE;
 }
 
-/* With the mutex held; given up while the file system is asked. */
+/* ---- what follows from it ---- */
+
+static gboolean
+is_beyond (const Reading *reading, guint64 mark, guint64 least)
+{
+  if (mark == 0)
+    return FALSE;
+  return reading->least > 0 ? reading->value < mark + least : reading->value > mark;
+}
+
+static GError *
+explain (GaugeKind kind, const Reading *reading)
+{
+  const gchar *const *text = kinds[kind].text;
+  GError *error = NULL;
+
+  hf_error_set (&error, kinds[kind].code, kinds[kind].step, "%s%" G_GUINT64_FORMAT "%s%" G_GUINT64_FORMAT "%s", text[0],
+                reading->value / kinds[kind].unit, text[1], reading->stop / kinds[kind].unit, text[2]);
+  return error;
+}
+
+/* An event that is to be told once the mutex is free again: telling may take
+ * as long as the reader of our standard error likes. */
+typedef struct
+{
+  GaugeKind kind;
+  HfGaugeLevel level;
+  Reading reading;
+} News;
+
+static void
+tell (const HfPressure *self, const News *news)
+{
+  const Reading *r = &news->reading;
+  g_autoptr (GError) cause = explain (news->kind, r);
+  g_autofree gchar *value = g_strdup_printf ("%" G_GUINT64_FORMAT, r->value);
+  g_autofree gchar *warn = g_strdup_printf ("%" G_GUINT64_FORMAT, r->warn);
+  g_autofree gchar *stop = g_strdup_printf ("%" G_GUINT64_FORMAT, r->stop);
+  const gboolean of_spool = news->kind == GAUGE_SPACE || news->kind == GAUGE_INODES;
+
+  hf_event (kinds[news->kind].events[news->level], cause, "resource", kinds[news->kind].resource,
+            r->least > 0 ? "free" : "took_ms", value, "warn", warn, "stop", stop, "spool",
+            of_spool ? self->spool : NULL, NULL);
+}
+
+static guint
+judge (HfPressure *self, const Look *look, News *news)
+{
+  GError *refusal = NULL;
+  guint n = 0;
+
+  for (guint i = 0; i < N_GAUGES; i++)
+    {
+      const Reading *reading = &look->readings[i];
+      HfGauge *gauge = &self->gauges[i];
+
+      if (reading->known
+          && hf_gauge_look (gauge, is_beyond (reading, reading->warn, 0),
+                            is_beyond (reading, reading->stop, reading->least)))
+        news[n++] = (News){ i, gauge->level, *reading };
+      if (gauge->level != HF_GAUGE_STOP || refusal != NULL)
+        continue;
+      /* Where a reading can't be had, what was said last holds. */
+      refusal = reading->known || self->refusal == NULL ? explain (i, reading) : g_error_copy (self->refusal);
+    }
+  g_clear_error (&self->refusal);
+  self->refusal = refusal;
+  g_atomic_int_set (&self->refusing, refusal != NULL);
+  return n;
+}
+
+/* With the mutex held, which is given up for what may take long. */
 static void
 look (HfPressure *self)
 {
-  const HfShare space_stop = self->space_stop, inodes_stop = self->inodes_stop;
-  GError *refusal = NULL;
-  struct statvfs st;
-  gint failed;
+  Look found = { 0 };
+  News news[N_GAUGES];
+  guint n;
 
+  if (!take_look (self, &found))
+    return;
+  n = judge (self, &found, news);
   pthread_mutex_unlock (&self->mutex);
-  failed = hf_sys.statvfs (self->spool, &st) < 0 ? errno : 0;
+  for (guint i = 0; i < n; i++)
+    tell (self, &news[i]);
   pthread_mutex_lock (&self->mutex);
-  /* A spool that can't be asked is the journal's and the stage's to report. */
-  if (failed == 0)
-    enough (&st, space_stop, inodes_stop, &refusal);
-  if ((refusal != NULL) != (self->refusal != NULL))
-    hf_event (refusal != NULL ? HF_EVENT_PRESSURE_STOP : HF_EVENT_PRESSURE_OVER, refusal, "spool", self->spool, NULL);
-  g_clear_error (&self->refusal);
-  self->refusal = refusal;
 }
 
 static gpointer
@@ -106,23 +299,34 @@ run (gpointer data)
   return NULL;
 }
 
-HfPressure *
-hf_pressure_start (const gchar *spool, HfShare space_stop, HfShare inodes_stop, GError **error)
+/* ---- the interface ---- */
+
+static HfPressure *
+new_pressure (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *writer)
 {
   HfPressure *self = g_new0 (HfPressure, 1);
   pthread_condattr_t attr;
-  pthread_t thread;
-  gint failed;
 
   self->refs = 2;
   self->spool = g_strdup (spool);
-  self->space_stop = space_stop;
-  self->inodes_stop = inodes_stop;
+  self->marks = *marks;
+  self->room = room;
+  self->writer = writer;
   pthread_mutex_init (&self->mutex, NULL);
   pthread_condattr_init (&attr);
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
   pthread_cond_init (&self->changed, &attr);
   pthread_condattr_destroy (&attr);
+  return self;
+}
+
+HfPressure *
+hf_pressure_start (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *writer, GError **error)
+{
+  HfPressure *self = new_pressure (spool, marks, room, writer);
+  pthread_t thread;
+  gint failed;
+
   pthread_mutex_lock (&self->mutex);
   look (self);
   pthread_mutex_unlock (&self->mutex);
@@ -139,11 +343,10 @@ hf_pressure_start (const gchar *spool, HfShare space_stop, HfShare inodes_stop, 
 }
 
 void
-hf_pressure_set_marks (HfPressure *self, HfShare space_stop, HfShare inodes_stop)
+hf_pressure_set_marks (HfPressure *self, const HfMarks *marks)
 {
   pthread_mutex_lock (&self->mutex);
-  self->space_stop = space_stop;
-  self->inodes_stop = inodes_stop;
+  self->marks = *marks;
   pthread_mutex_unlock (&self->mutex);
 }
 
@@ -152,6 +355,8 @@ hf_pressure_check (HfPressure *self, GError **error)
 {
   gboolean ok = TRUE;
 
+  if (!g_atomic_int_get (&self->refusing))
+    return TRUE;
   pthread_mutex_lock (&self->mutex);
   if (self->refusal != NULL)
     {

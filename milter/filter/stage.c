@@ -53,6 +53,7 @@ open_stream (HfStage *self, GError **error)
     }
   if (self->fd < 0)
     return hf_error_set_errno (error, errno, "stage-open", "cannot open a stage in '%s'", self->area->path);
+  hf_reservation_hold_file (&self->reservation);
   return TRUE;
 }
 
@@ -133,6 +134,7 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
 {
   self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
   self->named = FALSE;
+  self->room = NULL;
   if (!remove_leftovers (self, error) || !probe (self, error))
     {
       hf_stage_area_clear (self);
@@ -157,6 +159,7 @@ hf_stage_init (HfStage *self, const HfStageArea *area)
   memset (self, 0, sizeof *self);
   self->area = area;
   self->fd = -1;
+  hf_reservation_init (&self->reservation, area->room);
 }
 
 void
@@ -168,12 +171,19 @@ hf_stage_clear (HfStage *self)
   g_clear_pointer (&self->buffer, g_free);
 }
 
-void
-hf_stage_drop (HfStage *self)
+static void
+let_go (HfStage *self)
 {
   hf_sys_close (&self->fd);
   remove_name (self);
   self->fill = 0;
+}
+
+void
+hf_stage_drop (HfStage *self)
+{
+  let_go (self);
+  hf_reservation_release (&self->reservation);
 }
 
 gboolean
@@ -190,6 +200,12 @@ hf_stage_begin (HfStage *self, GError **error)
   return TRUE;
 }
 
+gboolean
+hf_stage_reserve (HfStage *self, guint64 declared, GError **error)
+{
+  return hf_reservation_make (&self->reservation, declared, error);
+}
+
 static gboolean
 write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
 {
@@ -198,6 +214,7 @@ write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
   if (hf_sys_write_all (self->fd, data, size) < 0)
     return hf_error_set_errno (error, errno, "stage-write", "cannot write a stage in '%s'", self->area->path);
   self->written += size;
+  hf_reservation_hold (&self->reservation, size);
   return TRUE;
 }
 
@@ -216,6 +233,8 @@ put (gconstpointer data, gsize size, gpointer user_data, GError **error)
 {
   HfStage *self = user_data;
 
+  if (!hf_reservation_cover (&self->reservation, self->written + self->fill + size, error))
+    return FALSE;
   if (size > HF_STAGE_BUFFER - self->fill && self->fill > 0 && !flush (self, error))
     return FALSE;
   if (size >= HF_STAGE_BUFFER)
@@ -282,6 +301,6 @@ hf_stage_finish (HfStage *self, HfCommit *commit, GError **error)
       || !hf_hash_end (&self->message, &commit->salt, &commit->message))
     return hf_error_set (error, HF_ERROR_IO, "stage-digest", "cannot make a digest");
   ok = flush (self, error) && reopen (self, commit, error);
-  hf_stage_drop (self);
+  let_go (self);
   return ok;
 }

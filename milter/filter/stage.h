@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "milter/filter/reservation.h"
 #include "milter/journal/commit.h"
 
 G_BEGIN_DECLS
@@ -22,6 +23,7 @@ typedef struct
 {
   gchar *path;    /* SPOOL/stage */
   gboolean named; /* unnamed files can't be had */
+  HfRoom *room;   /* borrowed: where stages reserve; NULL: nobody counts */
 } HfStageArea;
 
 /**
@@ -46,6 +48,7 @@ typedef struct
   HfHash lines;
   HfHash message;
   HfWire wire;
+  HfReservation reservation;
 } HfStage;
 
 void hf_stage_init (HfStage *self, const HfStageArea *area);
@@ -53,6 +56,10 @@ void hf_stage_clear (HfStage *self);
 
 /* Starts a new message; an old one is dropped. */
 gboolean hf_stage_begin (HfStage *self, GError **error);
+
+/* Reserves room for a message of @declared octets (0: not known).  FALSE with
+ * HF_ERROR_FULL.  Without it, room is reserved as octets come. */
+gboolean hf_stage_reserve (HfStage *self, guint64 declared, GError **error);
 
 /* Envelope lines, CRLF included, before any message octet. */
 gboolean hf_stage_add_lines (HfStage *self, const gchar *text, gsize size, GError **error);
@@ -65,13 +72,14 @@ gboolean hf_stage_add_message (HfStage *self, gconstpointer data, gsize size, GE
  * @commit: gets the reopened stream, the sizes and the digests
  *
  * Flushes, reopens the stream for reading, closes the writing side, and checks
- * that the reopened stream is as long as what was written.  This is the step
+ * that the reopened stream is as long as what was written.  The reservation
+ * stays until the stage is dropped: the record is yet to be written.  This is the step
  * that KB Q157684 is about: what can't be reopened is an error here, and never
  * a message without a copy.
  */
 gboolean hf_stage_finish (HfStage *self, HfCommit *commit, GError **error);
 
-/* Lets go of the stream.  Nothing was promised. */
+/* Lets go of the stream and of the reservation.  Nothing was promised. */
 void hf_stage_drop (HfStage *self);
 
 G_END_DECLS

@@ -41,10 +41,36 @@ hf_transaction_begin (HfTransaction *self)
   self->facts.at_ms = hf_sys_wall_ms ();
 }
 
+/* The SIZE parameter (RFC 1870), 0 where there is none or it is no number. */
+static guint64
+declared_size (const gchar *const *argv)
+{
+  static const gchar key[] = "SIZE=";
+
+  for (guint i = 1; argv[0] != NULL && argv[i] != NULL; i++)
+    if (g_ascii_strncasecmp (argv[i], key, strlen (key)) == 0 && g_ascii_isdigit (argv[i][strlen (key)]))
+      return g_ascii_strtoull (argv[i] + strlen (key), NULL, 10);
+  return 0;
+}
+
+gboolean
+hf_transaction_reserve (HfTransaction *self, const gchar *const *argv, GError **error)
+{
+  return hf_stage_reserve (&self->stage, declared_size (argv), error);
+}
+
 static gboolean
 works (HfTransaction *self)
 {
   return self->open && self->latched == NULL;
+}
+
+/* A message that can't be stored any more needs no room any more. */
+static void
+give_way (HfTransaction *self)
+{
+  if (self->latched != NULL)
+    hf_stage_drop (&self->stage);
 }
 
 static void
@@ -60,6 +86,7 @@ add_path (HfTransaction *self, const gchar *const *argv, void (*write) (GString 
 
   write (text, argv);
   hf_stage_add_lines (&self->stage, text->str, text->len, &self->latched);
+  give_way (self);
 }
 
 void
@@ -88,6 +115,7 @@ add_message (HfTransaction *self, gconstpointer data, gsize size)
 {
   self->in_message = TRUE;
   hf_stage_add_message (&self->stage, data, size, &self->latched);
+  give_way (self);
 }
 
 /* libmilter joins the parts of a folded header by LF alone; the message has CRLF. */

@@ -29,11 +29,15 @@ void hf_transaction_clear (HfTransaction *self);
  * that mail which is turned away costs next to nothing. */
 void hf_transaction_begin (HfTransaction *self);
 
+/* Reserves the room that MAIL's SIZE= parameter asks for.  FALSE with HF_ERROR_FULL:
+ * the caller refuses MAIL. */
+gboolean hf_transaction_reserve (HfTransaction *self, const gchar *const *argv, GError **error);
+
 /* Ends it: drops the stage and forgets everything. */
 void hf_transaction_end (HfTransaction *self);
 
 /* The MTA's words, in their order.  They return nothing: what fails is latched,
- * and what follows a failure is passed over. */
+ * and what follows a failure is passed over; what was staged gives way to others. */
 void hf_transaction_mail (HfTransaction *self, const gchar *const *argv);
 void hf_transaction_rcpt (HfTransaction *self, const gchar *const *argv);
 void hf_transaction_header (HfTransaction *self, const gchar *name, const gchar *value);

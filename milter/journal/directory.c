@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const gchar suffix[] = ".bsmtp";
 
@@ -24,9 +25,37 @@ hf_segment_seq (const gchar *name, guint64 *out_seq)
 {
   const gsize digits = strspn (name, "0123456789");
   g_autofree gchar *number = g_strndup (name, digits);
+  HfSegmentName canonical;
 
-  return digits >= 10 && strcmp (name + digits, suffix) == 0
-         && g_ascii_string_to_unsigned (number, 10, 1, G_MAXUINT64, out_seq, NULL);
+  if (!g_ascii_string_to_unsigned (number, 10, 1, HF_SEQ_MAX, out_seq, NULL))
+    return FALSE;
+  /* another spelling of a number would stand for a segment that it is not */
+  hf_segment_name (*out_seq, &canonical);
+  return strcmp (name, canonical.text) == 0;
+}
+
+int
+hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_size, GError **error)
+{
+  /* a FIFO would be waited for without O_NONBLOCK; files know no difference */
+  int fd = hf_sys.open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW, 0);
+  struct stat st;
+
+  if (fd < 0)
+    hf_error_set_errno (error, errno, step, "cannot open segment '%s'", path);
+  else if (hf_sys.fstat (fd, &st) < 0)
+    {
+      hf_error_set_errno (error, errno, step, "cannot look at segment '%s'", path);
+      hf_sys_close (&fd);
+    }
+  else if (!S_ISREG (st.st_mode))
+    {
+      hf_error_set (error, HF_ERROR_CORRUPT, step, "segment '%s' is no regular file", path);
+      hf_sys_close (&fd);
+    }
+  else
+    *out_size = (guint64) st.st_size;
+  return fd;
 }
 
 static gint
@@ -66,6 +95,20 @@ hf_directory_list (const gchar *path, GError **error)
     }
   g_array_sort (seqs, compare_seq);
   return g_steal_pointer (&seqs);
+}
+
+gboolean
+hf_directory_adopt (int dir_fd, int fd, GError **error)
+{
+  struct stat dir, st;
+
+  if (hf_sys.fstat (dir_fd, &dir) < 0 || hf_sys.fstat (fd, &st) < 0)
+    return hf_error_set_errno (error, errno, "spool-owner", "cannot look at the spool's owner");
+  if (geteuid () != 0 || (dir.st_uid == st.st_uid && dir.st_gid == st.st_gid))
+    return TRUE;
+  if (fchown (fd, dir.st_uid, dir.st_gid) < 0)
+    return hf_error_set_errno (error, errno, "spool-owner", "cannot give a new file to the spool's owner");
+  return TRUE;
 }
 
 /* A checksum against half-written lines, not against people. */
@@ -129,14 +172,17 @@ hf_directory_published (const gchar *path, HfPublished *out_published, gboolean 
 {
   g_autofree gchar *name = g_build_filename (path, HF_JOURNAL_OPEN, NULL);
   gchar octets[HF_PUBLISHED_SIZE + 1];
+  const gboolean live = out_live != NULL && lock_is_held (path);
   int fd;
 
-  *out_live = lock_is_held (path);
+  if (out_live != NULL)
+    *out_live = live;
   memset (out_published, 0, sizeof *out_published);
   fd = hf_sys.open (name, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0)
     return;
-  for (gint tries = 0; tries < 1000; tries++)
+  /* Where nobody writes, a file that is half written stays so. */
+  for (gint tries = live ? 1000 : 1; tries > 0; tries--)
     {
       gssize size = hf_sys_pread_all (fd, octets, sizeof octets, 0);
 

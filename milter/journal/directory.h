@@ -3,6 +3,8 @@
  *     SPOOL/journal/lock              held by the filter that writes; its pid inside
  *     SPOOL/journal/open              how far the open segment is synced
  *     SPOOL/journal/spare             the next segment, written ahead; never mail
+ *     SPOOL/journal/readers           held shared by readers, alone by what trims (readers.h)
+ *     SPOOL/journal/trimmed           notes of removed segments (trimmed.h)
  *     SPOOL/journal/0000000042.bsmtp  segment 42
  */
 #pragma once
@@ -16,6 +18,8 @@ G_BEGIN_DECLS
 #define HF_JOURNAL_OPEN "open"
 #define HF_JOURNAL_SPARE "spare"
 #define HF_JOURNAL_LARGE "large"
+#define HF_JOURNAL_READERS "readers"
+#define HF_JOURNAL_TRIMMED "trimmed"
 
 /* "0000000042.bsmtp" */
 typedef struct
@@ -23,9 +27,24 @@ typedef struct
   gchar text[32];
 } HfSegmentName;
 
+/* Numbers end here, far beyond what any disk can use up: a file that claims a
+ * greater one must not lead the count to its end. */
+#define HF_SEQ_MAX G_GUINT64_CONSTANT (999999999999999)
+
 void hf_segment_name (guint64 seq, HfSegmentName *out_name);
-/* FALSE when @name is not a segment's. */
+/* FALSE when @name is not exactly the name of a segment from 1 to HF_SEQ_MAX. */
 gboolean hf_segment_seq (const gchar *name, guint64 *out_seq);
+
+/**
+ * hf_segment_open_file:
+ * @path: a segment's
+ * @step: for the error
+ * @out_size: (out): octets of the file
+ *
+ * Opens a segment for reading.  What is no regular file is refused, and never
+ * waited for.  Returns: a descriptor, or -1 with @error set.
+ */
+int hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_size, GError **error);
 
 /**
  * hf_directory_list:
@@ -35,6 +54,11 @@ gboolean hf_segment_seq (const gchar *name, guint64 *out_seq);
  * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
  */
 GArray *hf_directory_list (const gchar *path, GError **error);
+
+/* Gives @fd, new in the directory @dir_fd, to the directory's owner where root
+ * made it: the spool's own programs have to get at it later.  FALSE with
+ * HF_ERROR_DENIED or HF_ERROR_IO. */
+gboolean hf_directory_adopt (int dir_fd, int fd, GError **error);
 
 /* What `open` says.  It is a lower bound of what is synced, at all times and
  * after any crash: the offset only grows, and is written after the sync. */
@@ -53,10 +77,11 @@ void hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLIS
 
 /**
  * hf_directory_published:
- * @out_live: (out): TRUE when a filter holds the lock
+ * @out_live: (out) (nullable): TRUE when a filter holds the lock; NULL from the
+ *   one that holds it
  *
  * Never fails: what can't be read is "nothing is open" (seq 0), and a file
- * caught half written is read again.
+ * caught half written is read again while somebody else may be writing it.
  */
 void hf_directory_published (const gchar *path, HfPublished *out_published, gboolean *out_live);
 

@@ -46,6 +46,12 @@ hf_group_begin (HfGroup *self, const HfJournal *journal)
   self->chain = journal->chain;
 }
 
+void
+hf_group_forget (HfGroup *self)
+{
+  g_ptr_array_set_size (self->commits, 0);
+}
+
 static gboolean
 flush (HfGroup *self, HfJournal *journal, GError **error)
 {
@@ -252,6 +258,7 @@ hf_group_commit (HfGroup *self, HfJournal *journal, GError **error)
   segment->written = self->flushed;
   if (!hf_segment_sync (segment, error))
     return FALSE;
+  hf_journal_count (journal, self->flushed - self->start);
   if (self->commits->len > 0)
     {
       journal->chain = self->chain;

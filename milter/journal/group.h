@@ -37,6 +37,9 @@ void hf_group_clear (HfGroup *self);
 
 void hf_group_begin (HfGroup *self, const HfJournal *journal);
 
+/* Lets go of the commits, and so of their stages, once all are decided. */
+void hf_group_forget (HfGroup *self);
+
 typedef enum
 {
   HF_GROUP_ADDED,

@@ -30,6 +30,26 @@ fitting_size (const HfJournalParameters *parameters)
   return size - size % HF_BLOCK;
 }
 
+/* Takes over what is known of the ground; tells it where it is news. */
+static void
+set_ground (HfJournal *self, HfGroundKind kind)
+{
+  HfUsage *usage = self->parameters->usage;
+  static const HfAhead ways[] = {
+    [HF_GROUND_IN_PLACE] = HF_AHEAD_YES, [HF_GROUND_NOCOW] = HF_AHEAD_NOCOW, [HF_GROUND_COPIES] = HF_AHEAD_NO
+  };
+  HfGroundKind before = HF_GROUND_IN_PLACE;
+
+  self->ground.kind = kind;
+  self->ahead = self->parameters->write_ahead ? ways[kind] : HF_AHEAD_NO;
+  if (usage != NULL)
+    before = (HfGroundKind) atomic_exchange (&usage->ground, (int) kind);
+  if (kind == HF_GROUND_NOCOW && before != kind)
+    hf_event (HF_EVENT_GROUND_NOCOW, NULL, "filesystem", self->ground.name, "directory", self->dir_path, NULL);
+  if (kind == HF_GROUND_COPIES && before != kind)
+    hf_event (HF_EVENT_GROUND_COPIES, NULL, "filesystem", self->ground.name, "directory", self->dir_path, NULL);
+}
+
 static gboolean
 take_lock (HfJournal *self, GError **error)
 {
@@ -67,7 +87,9 @@ open_published (HfJournal *self, GError **error)
   return TRUE;
 }
 
-static void
+/* FALSE: no memory for a digest.  Without the note a reader would take what is
+ * torn for damage. */
+static gboolean
 write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn, HfHash *hash)
 {
   HfStatementBuilder builder;
@@ -82,11 +104,10 @@ write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn
     hf_statement_add (&builder, "id", torn->id.text, -1);
   hf_statement_add (&builder, "queue", torn->queue, -1);
   hf_statement_end (&builder);
-  if (!hf_record_end_alone (head, start, hash))
-    g_string_truncate (head, start);
+  return hf_record_end_alone (head, start, hash);
 }
 
-static void
+static gboolean
 write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecovery *recovery)
 {
   const GArray *torn = recovery->torn;
@@ -104,8 +125,10 @@ write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecov
           note.queue = NULL;
           i = torn->len;
         }
-      write_note (head, nonce, recovery->seq, &note, &self->hash);
+      if (!write_note (head, nonce, recovery->seq, &note, &self->hash))
+        return FALSE;
     }
+  return TRUE;
 }
 
 static GString *
@@ -132,15 +155,16 @@ make_head (HfJournal *self, guint64 seq, const HfNonce *nonce, const HfRecovery 
       if (self->previous_nonce.text[0] != '\0')
         hf_statement_add (&builder, "previous_nonce", self->previous_nonce.text, -1);
       hf_statement_add_number (&builder, "previous_synced", self->previous_synced);
+      if (self->previous_unread)
+        hf_statement_add (&builder, "previous_unread", "1", 1);
     }
   hf_statement_end (&builder);
-  if (!hf_record_end_alone (head, 0, &self->hash))
+  if (!hf_record_end_alone (head, 0, &self->hash)
+      || (recovery != NULL && !write_notes (self, head, nonce, recovery)))
     {
       g_string_free (head, TRUE);
       return NULL;
     }
-  if (recovery != NULL)
-    write_notes (self, head, nonce, recovery);
   hf_record_write_padding (head, head->len);
   return head;
 }
@@ -168,12 +192,25 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   return TRUE;
 }
 
+/* A reflink made of the spare (cp does it unasked, and so do deduplicators)
+ * takes the room away that writing ahead reserved. */
+static void
+check_shared (HfJournal *self)
+{
+  if (self->ahead == HF_AHEAD_NO || hf_sys.is_shared (self->segment->read_fd) != 1)
+    return;
+  g_strlcpy (self->ground.name, "reflinked spare", sizeof self->ground.name);
+  set_ground (self, HF_GROUND_COPIES);
+  hf_spare_leave_empty (self->spare);
+}
+
 /* The spare must have been taken. */
 static gboolean
 activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
 {
-  if (!activate (self, HF_JOURNAL_SPARE, self->parameters->write_ahead ? self->size : 0, recovery, error))
+  if (!activate (self, HF_JOURNAL_SPARE, self->ahead != HF_AHEAD_NO ? self->size : 0, recovery, error))
     return FALSE;
+  check_shared (self);
   hf_spare_want (self->spare);
   return TRUE;
 }
@@ -183,15 +220,19 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
 {
   HfPublished published;
   HfRecovery recovery;
-  gboolean live, ok;
+  gboolean ok;
   g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
 
+  /* What a crash or a failed call left of a segment that was never named. */
+  hf_sys.unlinkat (self->dir_fd, HF_JOURNAL_LARGE, 0);
   /* The spare first: on a full disk it fails, and nothing more need be read. */
   self->size = fitting_size (self->parameters);
-  self->spare = hf_spare_start (self->dir_fd, self->size, self->parameters->write_ahead, error);
+  hf_ground_look (self->dir_fd, self->parameters->write_ahead, &self->ground);
+  set_ground (self, self->ground.kind);
+  self->spare = hf_spare_start (self->dir_fd, self->size, self->ahead, self->parameters->usage, error);
   if (self->spare == NULL || !hf_spare_take (self->spare, error))
     return FALSE;
-  hf_directory_published (self->dir_path, &published, &live);
+  hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
   self->next_seq = MAX (recovery.seq + 1, min_seq);
@@ -199,6 +240,7 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->chain = recovery.chain;
   self->previous_seq = recovery.seq;
   self->previous_synced = recovery.synced;
+  self->previous_unread = recovery.unread;
   if (recovery.has_nonce)
     self->previous_nonce = recovery.nonce;
   ok = open_published (self, error) && activate_spare (self, &recovery, error);
@@ -264,6 +306,7 @@ close_segment (HfJournal *self, GError **error)
   self->previous_seq = segment->seq;
   self->previous_nonce = segment->nonce;
   self->previous_synced = segment->synced;
+  self->previous_unread = FALSE;
   hf_event (HF_EVENT_SEGMENT_CLOSED, NULL, "segment", segment->path, NULL);
   hf_segment_close_clean (segment);
   return TRUE;
@@ -282,16 +325,24 @@ hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
     return FALSE;
   if (needed + 2 * HF_BLOCK <= self->size)
     return hf_spare_take (self->spare, error) && activate_spare (self, NULL, error);
-  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, FALSE, &never, error)
+  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
 }
 
 void
-hf_journal_publish (HfJournal *self)
+hf_journal_count (HfJournal *self, guint64 octets)
+{
+  const gboolean was_reserved = self->segment->size != G_MAXUINT64 && self->ground.kind != HF_GROUND_COPIES;
+
+  if (!was_reserved)
+    hf_usage_grow (self->parameters->usage, octets);
+}
+
+static int
+write_published (HfJournal *self)
 {
   HfPublished published = { 0 };
   gchar text[HF_PUBLISHED_SIZE];
-  gboolean failed;
 
   if (self->segment != NULL)
     {
@@ -300,7 +351,31 @@ hf_journal_publish (HfJournal *self)
       published.synced = self->segment->synced;
     }
   hf_published_format (&published, text);
-  failed = hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0) < 0;
+  return hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0);
+}
+
+gboolean
+hf_journal_probe (HfJournal *self, gboolean write, GError **error)
+{
+  struct statvfs st;
+
+  if (!hf_segment_check_path (self->segment, error))
+    return FALSE;
+  if (hf_sys.statvfs (self->dir_path, &st) < 0)
+    return hf_error_set_errno (error, errno, "journal-probe", "cannot look at the file system of '%s'", self->dir_path);
+  if ((st.f_flag & ST_RDONLY) != 0)
+    return hf_error_set_errno (error, EROFS, "journal-probe", "cannot use journal '%s'", self->dir_path);
+  if (write && (write_published (self) < 0 || hf_sys.fdatasync (self->open_fd) < 0))
+    return hf_error_set_errno (error, errno, "journal-probe", "cannot write '%s/%s'", self->dir_path,
+                               HF_JOURNAL_OPEN);
+  return TRUE;
+}
+
+void
+hf_journal_publish (HfJournal *self)
+{
+  const gboolean failed = write_published (self) < 0;
+
   if (failed && !self->publish_failed)
     {
       g_autoptr (GError) error = NULL;

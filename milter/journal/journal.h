@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "milter/journal/ground.h"
 #include "milter/journal/segment.h"
 #include "milter/journal/spare.h"
 
@@ -18,7 +19,8 @@ typedef struct
   gchar *host;          /* for the header */
   gchar *instance;      /* likewise; may be NULL */
   guint64 segment_size; /* wanted; a small file system makes it less */
-  gboolean write_ahead;
+  gboolean write_ahead; /* wanted; where it would reserve nothing it is not done */
+  HfUsage *usage;       /* (nullable), borrowed: told what the journal takes */
 } HfJournalParameters;
 
 typedef struct
@@ -29,6 +31,8 @@ typedef struct
   int lock_fd;
   int open_fd;
   guint64 size;          /* of a segment on this file system */
+  HfGround ground;
+  HfAhead ahead;         /* how spares are made */
   HfSegment *segment;
   HfSpare *spare;
   guint64 next_seq;
@@ -38,6 +42,7 @@ typedef struct
   guint64 previous_seq;
   HfNonce previous_nonce;
   guint64 previous_synced;
+  gboolean previous_unread;
   gboolean publish_failed;
   HfHash hash;
 } HfJournal;
@@ -63,9 +68,22 @@ HfJournal *hf_journal_open (const HfJournalParameters *parameters, guint64 min_s
  */
 gboolean hf_journal_make_room (HfJournal *self, guint64 octets, GError **error);
 
+/* A group of @octets was synced: counts them where they took new room. */
+void hf_journal_count (HfJournal *self, guint64 octets);
+
 /* Tells readers how far the open segment is synced.  Costs one small write;
  * a failure is an event and no error. */
 void hf_journal_publish (HfJournal *self);
+
+/**
+ * hf_journal_probe:
+ * @write: write and sync too, without touching any segment
+ *
+ * Is the journal still where it was, on a file system that takes writes?
+ * While no mail reaches the journal, because its stages fail, nothing else
+ * would notice.  FALSE: the journal is to be abandoned.
+ */
+gboolean hf_journal_probe (HfJournal *self, gboolean write, GError **error);
 
 /* Closes in order: end line, sync, cut.  Then frees. */
 void hf_journal_close (HfJournal *self);

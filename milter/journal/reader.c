@@ -12,6 +12,12 @@
 #include <string.h>
 
 static gboolean
+no_digest (GError **error)
+{
+  return hf_error_set (error, HF_ERROR_IO, "journal-read", "no memory for a digest");
+}
+
+static gboolean
 header_digest_ok (HfReader *self, GError **error)
 {
   static const gchar prefix[] = HF_STATEMENT_MORE "digest=";
@@ -22,7 +28,7 @@ header_digest_ok (HfReader *self, GError **error)
   gboolean more = FALSE;
 
   if (!hf_hash_begin (&self->hash))
-    return FALSE;
+    return no_digest (error);
   for (;; more = TRUE)
     {
       if (!hf_window_line (&self->window, &line, &size, error) || line == NULL)
@@ -31,16 +37,18 @@ header_digest_ok (HfReader *self, GError **error)
         break;
       if (size < strlen (HF_STATEMENT_MORE)
           || (more && memcmp (line, HF_STATEMENT_MORE, strlen (HF_STATEMENT_MORE)) != 0)
-          || !hf_statement_read_line (&self->header, line, size, more)
-          || !hf_hash_add (&self->hash, line, size + 2))
+          || !hf_statement_read_line (&self->header, line, size, more))
         return FALSE;
+      if (!hf_hash_add (&self->hash, line, size + 2))
+        return no_digest (error);
       self->window.position += size + 2;
     }
   memcpy (text, line + strlen (prefix), HF_DIGEST_HEX);
   text[HF_DIGEST_HEX] = '\0';
   self->window.position += size + 2;
-  return hf_hex_decode (text, sizeof wanted, &wanted) && hf_hash_end (&self->hash, NULL, &found)
-         && hf_digest_equal (&wanted, &found);
+  if (!hf_hash_end (&self->hash, NULL, &found))
+    return no_digest (error);
+  return hf_hex_decode (text, sizeof wanted, &wanted) && hf_digest_equal (&wanted, &found);
 }
 
 /* FALSE leaves the header unknown; @error is set when the file can't be read. */
@@ -145,49 +153,55 @@ is_padding (const gchar *line, gsize size)
                             || memcmp (line, HF_STATEMENT_PREFIX, strlen (HF_STATEMENT_PREFIX)) != 0);
 }
 
+/* Where in @data a line begins that begins an item; @size when nowhere.  Only
+ * what lies before @until is a candidate, so that each can be seen in full. */
+static gsize
+find_start (const HfReader *self, const guint8 *data, gsize size, gsize until)
+{
+  static const gchar needle[] = HF_STATEMENT_PREFIX;
+  const guint8 *hit = data;
+  HfItemKind kind;
+
+  while (self->has_nonce
+         && (hit = memmem (hit, (gsize) (data + size - hit), needle, strlen (needle))) != NULL
+         && (gsize) (hit - data) < until)
+    {
+      if (hf_record_starts ((const gchar *) hit, (gsize) (data + size - hit), &self->nonce, &kind))
+        return (gsize) (hit - data);
+      hit++;
+    }
+  return size;
+}
+
 /* The next line that begins an item, from the position on; the limit when there
- * is none.  *@out_written: behind the last octet on the way that is not NUL. */
+ * is none.  *@out_written: behind the last octet on the way that is not NUL.
+ * A line need not follow on a line end here: that may be what is damaged. */
 static gboolean
 find_next (HfReader *self, guint64 *out_written, GError **error)
 {
-  static const gchar needle[] = HF_STATEMENT_PREFIX;
   HfWindow *window = &self->window;
-  const gsize overlap = strlen (needle) - 1;
 
   *out_written = window->position;
   for (;;)
     {
-      const guint8 *data, *hit;
-      gsize size;
+      const guint8 *data;
+      gsize size, at, filled;
+      gboolean last;
 
       if (!hf_window_need (window, HF_WINDOW_SIZE, &data, &size, error))
         return FALSE;
-      hit = self->has_nonce && size >= strlen (needle) ? memmem (data, size, needle, strlen (needle)) : NULL;
-      for (gsize i = hit != NULL ? (gsize) (hit - data) : size; i > 0; i--)
-        if (data[i - 1] != 0)
-          {
-            *out_written = MAX (*out_written, window->position + i);
-            break;
-          }
-      if (hit == NULL)
+      last = size < HF_WINDOW_SIZE;
+      at = find_start (self, data, size, last ? size : size - HF_RECORD_START_MAX);
+      for (filled = at; filled > 0 && data[filled - 1] == 0; filled--)
+        ;
+      if (filled > 0)
+        *out_written = window->position + filled;
+      if (at < size || last)
         {
-          const gboolean last = size < HF_WINDOW_SIZE;
-
-          window->position += last ? size : size - overlap;
-          if (last)
-            return TRUE;
-          continue;
+          window->position += at;
+          return TRUE;
         }
-      window->position += (gsize) (hit - data);
-
-      const gchar *line;
-      HfItemKind kind;
-
-      if (!hf_window_line (window, &line, &size, error))
-        return FALSE;
-      if (line != NULL && hf_record_starts (line, size, &self->nonce, &kind))
-        return TRUE;
-      window->position += 1;
+      window->position += size - HF_RECORD_START_MAX;
     }
 }
 
@@ -207,37 +221,54 @@ give_rest (HfReader *self, HfItem *item, guint64 start, GError **error)
   return TRUE;
 }
 
+static void
+set_junk (HfItem *item, const gchar *fault, guint64 offset)
+{
+  item->kind = HF_ITEM_JUNK;
+  item->whole = FALSE;
+  item->has_facts = FALSE;
+  item->fault = fault;
+  item->offset = offset;
+}
+
+/* Behind the last octet, at @end: is anything missing that was there? */
+static void
+give_end (HfReader *self, HfItem *item, guint64 end, gboolean *out_end)
+{
+  self->window.position = self->window.limit;
+  if (end >= self->written)
+    {
+      *out_end = TRUE;
+      return;
+    }
+  set_junk (item, "what was written here is gone", end);
+  item->length = self->written - end;
+  self->written = 0;
+}
+
 gboolean
 hf_reader_next (HfReader *self, HfItem *item, gboolean *out_end, GError **error)
 {
   HfWindow *window = &self->window;
   guint64 gap = window->position;
 
-  *out_end = FALSE;
-  for (;;)
+  *out_end = self->newer_version != 0;
+  while (!*out_end)
     {
       const gchar *line;
       gsize size;
       HfItemKind kind;
 
-      if (self->newer_version != 0)
-        window->position = window->limit;
-      if (!skip_nuls (window, error))
-        return FALSE;
-      if (window->position >= window->limit)
-        break;
-      if (!hf_window_need (window, 1, (const guint8 **) &line, &size, error))
+      if (!skip_nuls (window, error) || !hf_window_need (window, 1, (const guint8 **) &line, &size, error))
         return FALSE;
       if (size == 0)
-        break; /* the file is shorter than the limit */
+        {
+          give_end (self, item, gap, out_end);
+          return TRUE;
+        }
       if (gap != window->position)
         {
-          /* NULs in front of more: a page that was lost */
-          item->kind = HF_ITEM_JUNK;
-          item->whole = FALSE;
-          item->has_facts = FALSE;
-          item->fault = "NULs in front of later records";
-          item->offset = gap;
+          set_junk (item, "NULs in front of later records", gap); /* a page that was lost */
           item->length = window->position - gap;
           return TRUE;
         }
@@ -253,17 +284,12 @@ hf_reader_next (HfReader *self, HfItem *item, gboolean *out_end, GError **error)
         {
           const guint64 start = window->position;
 
-          if (!hf_record_read (window, &self->nonce, self->flags, kind, &self->hash, item, error))
-            return FALSE;
-          return item->whole || give_rest (self, item, start, error);
+          return hf_record_read (window, &self->nonce, self->flags, kind, &self->hash, item, error)
+                 && (item->whole || give_rest (self, item, start, error));
         }
-      item->kind = HF_ITEM_JUNK;
-      item->whole = FALSE;
-      item->has_facts = FALSE;
-      item->fault = self->has_nonce ? "no statement begins here" : "segment header does not verify";
-      item->offset = window->position;
+      set_junk (item, self->has_nonce ? "no statement begins here" : "segment header does not verify",
+                window->position);
       return give_rest (self, item, window->position, error);
     }
-  *out_end = TRUE;
   return TRUE;
 }

@@ -24,6 +24,9 @@ typedef struct
   gboolean has_previous;
   HfStatement header;     /* all keys of the header, when has_header */
   guint64 newer_version;  /* not 0: made by a newer Holdfast; nothing is read */
+  /* for the caller to set: octets that are known to have been written; where the
+   * file ends before, or only NULs are left, the rest comes as junk */
+  guint64 written;
 } HfReader;
 
 /**

@@ -23,6 +23,7 @@ static const struct
   { "void", HF_ITEM_VOID },
   { "torn", HF_ITEM_TORN },
   { "end", HF_ITEM_END },
+  { "seal", HF_ITEM_JUNK }, /* part of a record, and begins none */
 };
 
 static void
@@ -71,9 +72,10 @@ hf_path_clear (HfPath *self)
   g_clear_pointer (&self->params, g_free);
 }
 
-/* The octet behind the address that begins at "<": quoted strings may hold ">". */
+/* The octet behind the ">" that ends the address, which a blank or the end
+ * follows; 0 when there is none.  Quoted strings may hold it, too. */
 static gsize
-bracketed_end (const gchar *text, gsize size)
+closing_end (const gchar *text, gsize size, gboolean heed_quotes)
 {
   gboolean quoted = FALSE;
 
@@ -81,12 +83,24 @@ bracketed_end (const gchar *text, gsize size)
     {
       if (quoted && text[i] == '\\' && i + 1 < size)
         i++;
-      else if (text[i] == '"')
+      else if (heed_quotes && text[i] == '"')
         quoted = !quoted;
-      else if (text[i] == '>' && !quoted)
+      else if (text[i] == '>' && !quoted && (i + 1 == size || text[i + 1] == ' '))
         return i + 1;
     }
-  return size;
+  return 0;
+}
+
+/* The octet behind the address that begins at "<". */
+static gsize
+bracketed_end (const gchar *text, gsize size)
+{
+  gsize end = closing_end (text, size, TRUE);
+
+  /* a quote that never ends is an octet like others */
+  if (end == 0)
+    end = closing_end (text, size, FALSE);
+  return end != 0 ? end : size;
 }
 
 void
@@ -114,27 +128,36 @@ hf_path_parse (const gchar *argument, gsize size, HfPath *out_path)
   out_path->params = g_strndup (argument + end, size - end);
 }
 
+/* Of a statement's kind; there may be more of them than this program knows. */
+#define WORD_MAX 24
+
+static HfItemKind
+kind_of_word (const gchar *word, gsize size)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strlen (kinds[i].word) == size && memcmp (kinds[i].word, word, size) == 0)
+      return kinds[i].kind;
+  return HF_ITEM_OTHER;
+}
+
 gboolean
 hf_record_starts (const gchar *line, gsize size, const HfNonce *nonce, HfItemKind *out_kind)
 {
-  const gsize prefix = strlen (HF_STATEMENT_PREFIX);
-  const gchar *key = " nonce=";
+  static const gchar key[] = " nonce=";
+  const gsize prefix = strlen (HF_STATEMENT_PREFIX), nonce_size = strlen (nonce->text);
+  const gchar *word = line + prefix;
+  gsize length = 0;
 
   if (size < prefix || memcmp (line, HF_STATEMENT_PREFIX, prefix) != 0)
     return FALSE;
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      const gsize word = strlen (kinds[i].word);
-      const gsize needed = prefix + word + strlen (key) + strlen (nonce->text);
-
-      if (size < needed || memcmp (line + prefix, kinds[i].word, word) != 0
-          || memcmp (line + prefix + word, key, strlen (key)) != 0
-          || memcmp (line + needed - strlen (nonce->text), nonce->text, strlen (nonce->text)) != 0)
-        continue;
-      *out_kind = kinds[i].kind;
-      return TRUE;
-    }
-  return FALSE;
+  while (length < MIN (size - prefix, WORD_MAX) && (g_ascii_islower (word[length]) || word[length] == '-'))
+    length++;
+  if (length == 0 || size < prefix + length + strlen (key) + nonce_size
+      || memcmp (word + length, key, strlen (key)) != 0
+      || memcmp (word + length + strlen (key), nonce->text, nonce_size) != 0)
+    return FALSE;
+  *out_kind = kind_of_word (word, length);
+  return *out_kind != HF_ITEM_JUNK;
 }
 
 typedef enum
@@ -151,6 +174,14 @@ fault (HfItem *item, const gchar *reason)
   return STEP_FAULT;
 }
 
+/* A digest that can't be made says nothing of the record. */
+static Step
+no_digest (GError **error)
+{
+  hf_error_set (error, HF_ERROR_IO, "journal-read", "no memory for a digest");
+  return STEP_ERROR;
+}
+
 static gboolean
 starts_with (const gchar *line, gsize size, const gchar *prefix)
 {
@@ -159,10 +190,10 @@ starts_with (const gchar *line, gsize size, const gchar *prefix)
 
 /* Moves behind the line at the position; adds it, CRLF included, to @hash. */
 static Step
-take_line (HfWindow *window, HfItem *item, HfHash *hash, const gchar *line, gsize size)
+take_line (HfWindow *window, HfHash *hash, const gchar *line, gsize size, GError **error)
 {
   if (hash != NULL && !hf_hash_add (hash, line, size + 2))
-    return fault (item, "no memory for the digest");
+    return no_digest (error);
   window->position += size + 2;
   return STEP_OK;
 }
@@ -198,7 +229,7 @@ read_statement (HfWindow *window, HfItem *item, HfHash *hash, GError **error)
         return STEP_OK;
       if (!hf_statement_read_line (&item->statement, line, size, more))
         return fault (item, "statement breaks the grammar");
-      step = take_line (window, item, hash, line, size);
+      step = take_line (window, hash, line, size, error);
       if (step != STEP_OK)
         return step;
       more = TRUE;
@@ -296,7 +327,7 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
         }
       else if (size == 4 && memcmp (line, "DATA", 4) == 0)
         {
-          step = take_line (window, item, hash, line, size);
+          step = take_line (window, hash, line, size, error);
           if (step == STEP_OK && rcpts != item->facts.rcpts)
             step = fault (item, "recipients are missing or doubled");
           break;
@@ -324,7 +355,7 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
       else
         step = fault (item, "unknown line in the envelope");
       if (step == STEP_OK)
-        step = take_line (window, item, hash, line, size);
+        step = take_line (window, hash, line, size, error);
     }
   hf_path_clear (&skipped);
   hf_statement_clear (&extra);
@@ -452,7 +483,7 @@ read_seal (HfWindow *window, HfItem *item, const HfNonce *nonce, GError **error)
       || !seal_value (seal, "envelope", HF_DIGEST_SIZE, &item->envelope)
       || !seal_value (seal, "chain", HF_DIGEST_SIZE, &item->chain))
     return fault (item, "seal is not readable");
-  return take_line (window, item, NULL, line, size);
+  return take_line (window, NULL, line, size, error);
 }
 
 /* Two hashes run one after the other over one context: the envelope's digest
@@ -462,6 +493,16 @@ typedef struct
   HfHash envelope;
   HfHash *message;
 } Hashes;
+
+/* A statement with a breach may still name its message: what stood before it. */
+static Step
+salvage_facts (HfItem *item)
+{
+  const gchar *reason = item->fault;
+
+  read_facts (item);
+  return fault (item, reason);
+}
 
 static Step
 read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *hashes, HfItem *item,
@@ -473,19 +514,24 @@ read_record (HfWindow *window, const HfNonce *nonce, HfReadFlags flags, Hashes *
   Step step;
 
   if (verify && (!hf_hash_begin (envelope) || !hf_hash_begin (hashes->message)))
-    return fault (item, "no memory for the digest");
-  if ((step = read_statement (window, item, envelope, error)) != STEP_OK || (step = read_facts (item)) != STEP_OK
+    return no_digest (error);
+  step = read_statement (window, item, envelope, error);
+  if (step == STEP_FAULT)
+    return salvage_facts (item);
+  if (step != STEP_OK || (step = read_facts (item)) != STEP_OK
       || (step = read_envelope (window, item, flags, envelope, error)) != STEP_OK)
     return step;
   item->data_offset = window->position;
   if ((step = read_message (window, item, flags, hashes->message, error)) != STEP_OK
       || (step = read_seal (window, item, nonce, error)) != STEP_OK || !verify)
     return step;
-  if (!hf_hash_end (envelope, &item->salt, &digest) || !hf_digest_equal (&digest, &item->envelope))
+  if (!hf_hash_end (envelope, &item->salt, &digest))
+    return no_digest (error);
+  if (!hf_digest_equal (&digest, &item->envelope))
     return fault (item, "envelope digest is wrong");
-  if (!hf_hash_end (hashes->message, &item->salt, &digest) || !hf_digest_equal (&digest, &item->message))
-    return fault (item, "message digest is wrong");
-  return STEP_OK;
+  if (!hf_hash_end (hashes->message, &item->salt, &digest))
+    return no_digest (error);
+  return hf_digest_equal (&digest, &item->message) ? STEP_OK : fault (item, "message digest is wrong");
 }
 
 static Step
@@ -499,7 +545,7 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
   Step step;
 
   if (!hf_hash_begin (hash))
-    return fault (item, "no memory for the digest");
+    return no_digest (error);
   if ((step = read_statement (window, item, hash, error)) != STEP_OK
       || (step = need_line (window, item, &line, &size, error)) != STEP_OK)
     return step;
@@ -507,10 +553,12 @@ read_alone (HfWindow *window, HfHash *hash, HfItem *item, GError **error)
     return fault (item, "no digest");
   memcpy (text, line + strlen (prefix), HF_DIGEST_HEX);
   text[HF_DIGEST_HEX] = '\0';
-  if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_hash_end (hash, NULL, &found)
-      || !hf_digest_equal (&wanted, &found))
+  if (!hf_hash_end (hash, NULL, &found))
+    return no_digest (error);
+  if (!hf_hex_decode (text, sizeof wanted, &wanted) || !hf_digest_equal (&wanted, &found))
     return fault (item, "digest is wrong");
-  return take_line (window, item, NULL, line, size);
+  item->message = found;
+  return take_line (window, NULL, line, size, error);
 }
 
 gboolean

@@ -67,6 +67,7 @@ typedef enum
   HF_ITEM_VOID,
   HF_ITEM_TORN,    /* a note on an unfinished write in an earlier segment */
   HF_ITEM_END,     /* the segment was closed in order */
+  HF_ITEM_OTHER,   /* stands alone, of another kind: a note of trimming, an act, or one that a later Holdfast knows */
   HF_ITEM_JUNK,    /* octets that are no item */
 } HfItemKind;
 
@@ -88,7 +89,7 @@ typedef struct
   guint64 data_offset; /* of the first octet behind DATA */
   HfSalt salt;
   HfDigest message, envelope, chain;
-  /* all others: their keys */
+  /* all others: their keys, and in message their digest */
   HfStatement statement;
 } HfItem;
 
@@ -102,9 +103,12 @@ typedef enum
   HF_READ_RECIPIENTS = 1 << 1,  /* collect recipients */
 } HfReadFlags;
 
+/* All that hf_record_starts() looks at. */
+#define HF_RECORD_START_MAX 96
+
 /**
  * hf_record_starts:
- * @line: a line without CRLF
+ * @line: a line without CRLF, or what there is from its start on
  *
  * TRUE when the line begins an item of the segment that has @nonce; then
  * *@out_kind is set.

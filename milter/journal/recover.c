@@ -11,8 +11,6 @@
 #include "milter/journal/reader.h"
 #include "milter/journal/recover.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 gboolean
@@ -101,22 +99,20 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   const gboolean known = published->seq == self->seq;
   HfTornRule rule = { known ? published->synced : 0, 0, FALSE };
   HfReader reader;
-  struct stat st;
+  guint64 size;
   gboolean ok;
-  int fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+  int fd = hf_segment_open_file (path, "recover-open", &size, error);
 
+  self->synced = rule.synced;
+  self->has_nonce = known;
+  if (known)
+    self->nonce = published->nonce;
   if (fd < 0)
-    return hf_error_set_errno (error, errno, "recover-open", "cannot open segment '%s'", path);
-  if (hf_sys.fstat (fd, &st) < 0)
-    {
-      hf_error_set_errno (error, errno, "recover-open", "cannot look at segment '%s'", path);
-      hf_sys_close (&fd);
-      return FALSE;
-    }
+    return FALSE;
   /* What a killed filter had written, and perhaps not synced, is made to last:
    * from here on it is offered to readers as a record that is there. */
   hf_sys.fdatasync (fd);
-  ok = hf_reader_init (&reader, fd, (guint64) st.st_size, HF_READ_VERIFY, known ? &published->nonce : NULL, error);
+  ok = hf_reader_init (&reader, fd, size, HF_READ_VERIFY, known ? &published->nonce : NULL, error);
   if (ok)
     {
       ok = scan (&reader, self, &rule, error);
@@ -130,7 +126,6 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       hf_reader_clear (&reader);
     }
   hf_sys_close (&fd);
-  self->synced = rule.synced;
   judge (self, &rule, path);
   return ok;
 }
@@ -153,7 +148,8 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
   out_recovery->seq = g_array_index (seqs, guint64, seqs->len - 1);
   hf_segment_name (out_recovery->seq, &name);
   path = g_build_filename (dir_path, name.text, NULL);
-  if (!read_newest (path, published, out_recovery, &unreadable))
+  out_recovery->unread = !read_newest (path, published, out_recovery, &unreadable);
+  if (out_recovery->unread)
     hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
   return TRUE;
 }

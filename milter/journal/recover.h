@@ -33,6 +33,7 @@ gboolean hf_torn_rule_holds (const HfTornRule *rule, guint64 offset);
 typedef struct
 {
   guint64 seq;             /* 0: there is no segment */
+  gboolean unread;         /* it could not be read to its end: what is below may not be all */
   gboolean has_nonce;
   HfNonce nonce;
   gboolean has_chain;

@@ -28,9 +28,13 @@ write_nuls (int fd, guint64 size, const gboolean *stop, GError **error)
 }
 
 static gboolean
-fill_spare (int dir_fd, int fd, guint64 size, gboolean write_ahead, const gboolean *stop, GError **error)
+fill_spare (int dir_fd, int fd, guint64 size, HfAhead ahead, const gboolean *stop, GError **error)
 {
-  if (write_ahead && !write_nuls (fd, size, stop, error))
+  /* The flag was tried out when the journal was opened (ground.h).  Should it
+   * fail here after all, the NULs are worth less, and mail is taken all the same. */
+  if (ahead == HF_AHEAD_NOCOW)
+    hf_sys.no_copy_on_write (fd);
+  if (ahead != HF_AHEAD_NO && !write_nuls (fd, size, stop, error))
     return FALSE;
   if (hf_sys.fsync (fd) < 0)
     return hf_error_set_errno (error, errno, "spare-sync", "cannot sync spare segment");
@@ -40,7 +44,7 @@ fill_spare (int dir_fd, int fd, guint64 size, gboolean write_ahead, const gboole
 }
 
 gboolean
-hf_spare_make (int dir_fd, const gchar *name, guint64 size, gboolean write_ahead, const gboolean *stop, GError **error)
+hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, const gboolean *stop, GError **error)
 {
   gboolean ok;
   int fd;
@@ -50,7 +54,7 @@ hf_spare_make (int dir_fd, const gchar *name, guint64 size, gboolean write_ahead
   fd = hf_sys.openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     return hf_error_set_errno (error, errno, "spare-open", "cannot create spare segment");
-  ok = fill_spare (dir_fd, fd, size, write_ahead, stop, error);
+  ok = fill_spare (dir_fd, fd, size, ahead, stop, error);
   hf_sys_close (&fd);
   if (!ok && !g_atomic_int_get (stop))
     hf_sys.unlinkat (dir_fd, name, 0);
@@ -113,17 +117,24 @@ hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guint64 offse
 }
 
 gboolean
-hf_segment_sync (HfSegment *self, GError **error)
+hf_segment_check_path (const HfSegment *self, GError **error)
 {
-  gint same;
+  const gint same = hf_sys_same_file (self->write_fd, self->path);
 
-  if (hf_sys.fdatasync (self->write_fd) < 0)
-    return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
-  same = hf_sys_same_file (self->write_fd, self->path);
   if (same < 0)
     return hf_error_set_errno (error, errno, "path-check", "segment '%s' is gone", self->path);
   if (same == 0)
     return hf_error_set (error, HF_ERROR_IO, "path-check", "segment '%s' is another file now", self->path);
+  return TRUE;
+}
+
+gboolean
+hf_segment_sync (HfSegment *self, GError **error)
+{
+  if (hf_sys.fdatasync (self->write_fd) < 0)
+    return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
+  if (!hf_segment_check_path (self, error))
+    return FALSE;
   self->synced = self->written;
   return TRUE;
 }

@@ -25,19 +25,27 @@ typedef struct
   guint64 synced;   /* octets known to be on stable storage */
 } HfSegment;
 
+/* How a spare is made ready; the first two are FALSE and TRUE. */
+typedef enum
+{
+  HF_AHEAD_NO,    /* left empty: the segment grows as it is written */
+  HF_AHEAD_YES,   /* full of NULs */
+  HF_AHEAD_NOCOW, /* likewise, and never copied when it is overwritten */
+} HfAhead;
+
 /**
  * hf_spare_make:
  * @dir_fd: SPOOL/journal
  * @name: HF_JOURNAL_SPARE, or HF_JOURNAL_LARGE for one record larger than a segment
  * @size: octets, a multiple of HF_BLOCK
- * @write_ahead: write NULs; else the file is left empty
+ * @ahead: whether and how to write NULs
  *
  * Makes the spare: writes, syncs it and its directory.  An old spare is
  * replaced: it never held mail.  On FALSE nothing is left behind, but for a stop
  * (@stop becomes TRUE, HF_ERROR_BUSY): by then the name may be another's.
  * Errors: HF_ERROR_FULL, HF_ERROR_IO, HF_ERROR_DENIED.  Takes as long as the disk takes.
  */
-gboolean hf_spare_make (int dir_fd, const gchar *name, guint64 size, gboolean write_ahead, const gboolean *stop, GError **error);
+gboolean hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, const gboolean *stop, GError **error);
 
 /**
  * hf_segment_activate:
@@ -59,6 +67,9 @@ gboolean hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guin
 /* fdatasync, then the check that the path still leads to this file: writes into
  * an unlinked file succeed, and must not count (KB Q146950). */
 gboolean hf_segment_sync (HfSegment *self, GError **error);
+
+/* The check alone.  FALSE with HF_ERROR_IO or HF_ERROR_NOT_FOUND. */
+gboolean hf_segment_check_path (const HfSegment *self, GError **error);
 
 /* Cuts the NULs behind what is synced off and closes.  Only for a segment
  * without a failure; an error here loses nothing and is not reported. */

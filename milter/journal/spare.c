@@ -30,7 +30,8 @@ struct HfSpare
   gboolean stop; /* atomic: looked at in the middle of a long write */
   int dir_fd;
   guint64 size;
-  gboolean write_ahead;
+  HfAhead ahead;
+  HfUsage *usage;
 };
 
 static void
@@ -42,17 +43,22 @@ unref (HfSpare *self)
   pthread_cond_destroy (&self->changed);
   g_clear_error (&self->failure);
   hf_sys_close (&self->dir_fd);
+  hf_usage_unref (self->usage);
   g_free (self);
 }
 
 static void
 make_one (HfSpare *self)
 {
+  const HfAhead ahead = self->ahead;
+  const guint64 takes = ahead != HF_AHEAD_NO ? self->size : 0;
   GError *failure = NULL;
   gboolean made;
 
   pthread_mutex_unlock (&self->mutex);
-  made = hf_spare_make (self->dir_fd, HF_JOURNAL_SPARE, self->size, self->write_ahead, &self->stop, &failure);
+  hf_usage_announce (self->usage, takes);
+  made = hf_spare_make (self->dir_fd, HF_JOURNAL_SPARE, self->size, ahead, &self->stop, &failure);
+  hf_usage_settle (self->usage, takes, made);
   pthread_mutex_lock (&self->mutex);
   g_clear_error (&self->failure);
   self->failure = failure;
@@ -98,7 +104,7 @@ start_thread (HfSpare *self, GError **error)
 }
 
 HfSpare *
-hf_spare_start (int dir_fd, guint64 size, gboolean write_ahead, GError **error)
+hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError **error)
 {
   HfSpare *self = g_new0 (HfSpare, 1);
 
@@ -107,7 +113,8 @@ hf_spare_start (int dir_fd, guint64 size, gboolean write_ahead, GError **error)
   pthread_cond_init (&self->changed, NULL);
   self->state = SPARE_WANTED;
   self->size = size;
-  self->write_ahead = write_ahead;
+  self->ahead = ahead;
+  self->usage = hf_usage_ref (usage);
   self->dir_fd = hf_sys.openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (self->dir_fd < 0)
     hf_error_set_errno (error, errno, "spare-start", "cannot open journal directory");
@@ -139,6 +146,14 @@ hf_spare_take (HfSpare *self, GError **error)
     g_propagate_error (error, g_error_copy (self->failure));
   pthread_mutex_unlock (&self->mutex);
   return ready;
+}
+
+void
+hf_spare_leave_empty (HfSpare *self)
+{
+  pthread_mutex_lock (&self->mutex);
+  self->ahead = HF_AHEAD_NO;
+  pthread_mutex_unlock (&self->mutex);
 }
 
 void

@@ -7,15 +7,20 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "milter/journal/segment.h"
+#include "milter/journal/usage.h"
 
 G_BEGIN_DECLS
 
 typedef struct HfSpare HfSpare;
 
-/* Starts the helper; it makes the first spare at once.  @dir_fd is duplicated.
- * NULL with @error when a descriptor or a thread can't be had. */
-HfSpare *hf_spare_start (int dir_fd, guint64 size, gboolean write_ahead, GError **error);
+/* Starts the helper; it makes the first spare at once.  @dir_fd is duplicated;
+ * @usage (nullable) is told what a spare takes.  NULL with @error when a
+ * descriptor or a thread can't be had. */
+HfSpare *hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError **error);
+
+/* The spares to come are left empty: writing ahead proved to reserve nothing. */
+void hf_spare_leave_empty (HfSpare *self);
 
 /* Waits until a spare is ready and hands it to the caller, who renames it and
  * then asks for the next.  FALSE with the helper's error when it could not be

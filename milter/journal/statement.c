@@ -50,8 +50,8 @@ room (const HfStatementBuilder *self)
   return HF_STATEMENT_LINE_MAX - 2 - (self->out->len - self->line_start);
 }
 
-static void
-continue_line (HfStatementBuilder *self)
+void
+hf_statement_new_line (HfStatementBuilder *self)
 {
   g_string_append (self->out, "\r\n");
   self->line_start = self->out->len;
@@ -70,7 +70,7 @@ hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value
   total = size < 0 ? strlen (value) : (gsize) size;
   /* A short value stays whole, for the person who reads it. */
   if (room (self) < 1 + key_size + 1 + 3 * MIN (total, 40))
-    continue_line (self);
+    hf_statement_new_line (self);
   g_string_append_c (self->out, ' ');
   g_string_append (self->out, key);
   g_string_append_c (self->out, '=');
@@ -78,7 +78,7 @@ hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value
     {
       if (room (self) < 3)
         {
-          continue_line (self);
+          hf_statement_new_line (self);
           g_string_append_c (self->out, ' ');
           g_string_append (self->out, key);
           g_string_append (self->out, "+=");
@@ -189,8 +189,9 @@ hf_statement_read_line (HfStatement *self, const gchar *line, gsize size, gboole
   const gchar *end = line + size;
   const gchar *word;
 
+  /* keys are kept NUL-terminated: one that holds a NUL would be compared past its end */
   if (size + 2 > HF_STATEMENT_LINE_MAX || size < strlen (HF_STATEMENT_PREFIX)
-      || memcmp (line, HF_STATEMENT_PREFIX, strlen (HF_STATEMENT_PREFIX)) != 0)
+      || memcmp (line, HF_STATEMENT_PREFIX, strlen (HF_STATEMENT_PREFIX)) != 0 || memchr (line, '\0', size) != NULL)
     return FALSE;
   if (!more)
     {
@@ -238,20 +239,24 @@ hf_statement_get (const HfStatement *self, const gchar *key)
 gboolean
 hf_statement_get_number (const HfStatement *self, const gchar *key, guint64 *out_number)
 {
-  const gchar *text = hf_statement_get (self, key);
+  gsize size;
+  const gchar *text = hf_statement_get_sized (self, key, &size);
 
-  return text != NULL && g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out_number, NULL);
+  return text != NULL && strlen (text) == size && g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT64, out_number, NULL);
 }
+
+#define LAST_MS G_GINT64_CONSTANT (253402300799999) /* of the year 9999 */
 
 void
 hf_time_format (gint64 wall_ms, gchar out_text[25])
 {
-  const time_t seconds = (time_t) (wall_ms / 1000);
+  const gint64 bounded_ms = CLAMP (wall_ms, 0, LAST_MS);
+  const time_t seconds = (time_t) (bounded_ms / 1000);
   struct tm tm;
 
   gmtime_r (&seconds, &tm);
   g_snprintf (out_text, 25, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
-              tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) (wall_ms % 1000));
+              tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int) (bounded_ms % 1000));
 }
 
 gboolean
@@ -261,6 +266,7 @@ hf_time_parse (const gchar *text, gint64 *out_wall_ms)
   gint n[7] = { 0 };
   gint field = 0;
   struct tm tm = { 0 };
+  gchar again[25];
 
   if (strlen (text) != strlen (form))
     return FALSE;
@@ -277,8 +283,6 @@ hf_time_parse (const gchar *text, gint64 *out_wall_ms)
       else
         n[field] = n[field] * 10 + (text[i] - '0');
     }
-  if (n[1] < 1 || n[1] > 12 || n[2] < 1 || n[2] > 31 || n[3] > 23 || n[4] > 59 || n[5] > 60)
-    return FALSE;
   tm.tm_year = n[0] - 1900;
   tm.tm_mon = n[1] - 1;
   tm.tm_mday = n[2];
@@ -286,5 +290,7 @@ hf_time_parse (const gchar *text, gint64 *out_wall_ms)
   tm.tm_min = n[4];
   tm.tm_sec = n[5];
   *out_wall_ms = (gint64) timegm (&tm) * 1000 + n[6];
-  return TRUE;
+  /* what timegm had to put right was no date */
+  hf_time_format (*out_wall_ms, again);
+  return strcmp (again, text) == 0;
 }

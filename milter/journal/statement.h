@@ -31,6 +31,8 @@ void hf_statement_begin (HfStatementBuilder *self, GString *out, const gchar *ki
 /* @value: (nullable): octets; the pair is left out when it is NULL.  @size -1: NUL-terminated. */
 void hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value, gssize size);
 void hf_statement_add_number (HfStatementBuilder *self, const gchar *key, guint64 number);
+/* What is added next stands on a line of its own, for the person who reads it. */
+void hf_statement_new_line (HfStatementBuilder *self);
 void hf_statement_end (HfStatementBuilder *self);
 
 /* Reading.  Keys and values lie, decoded and NUL-terminated, in one buffer. */
@@ -68,9 +70,10 @@ gboolean hf_statement_get_number (const HfStatement *self, const gchar *key, gui
 /* xtext by itself, for values outside statements. */
 void hf_xtext_append (GString *out, const gchar *value, gsize size);
 
-/* RFC 3339 UTC with milliseconds, as everywhere in Holdfast. @out_text has room for 25. */
+/* RFC 3339 UTC with milliseconds, as everywhere in Holdfast. @out_text has room for 25.
+ * A clock before 1970 or behind 9999 is told as the nearest of these. */
 void hf_time_format (gint64 wall_ms, gchar out_text[25]);
-/* Parses exactly that form; FALSE for any other. */
+/* Parses exactly that form; FALSE for any other, and for what is no date. */
 gboolean hf_time_parse (const gchar *text, gint64 *out_wall_ms);
 
 G_END_DECLS

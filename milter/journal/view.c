@@ -3,11 +3,10 @@
 
 #include "milter/base/error.h"
 #include "milter/base/sys.h"
+#include "milter/journal/readers.h"
 #include "milter/journal/recover.h"
 #include "milter/journal/view.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 /* What the first pass learns of a segment. */
@@ -18,6 +17,12 @@ typedef struct
   HfNonce nonce;
   HfTornRule rule;
   GArray *torn;       /* of Range: noted by later segments */
+  gboolean unread;    /* the start that made the next segment could not read it */
+  gboolean previous_unread; /* the same of the segment before this one */
+  HfViewSegment facts;
+  GArray *marks;      /* what facts.marks and facts.torn lend */
+  GArray *torn_in;
+  gboolean gone;      /* trimmed since the directory was read */
 } SegmentNotes;
 
 typedef struct
@@ -32,6 +37,9 @@ struct HfView
   HfReadFlags flags;
   HfPublished published;
   gboolean live;
+  int readers_fd;
+  HfTrimmed trimmed;
+  GArray *missing;   /* of guint64 */
   GArray *segments;  /* of SegmentNotes, ascending */
   GHashTable *marks; /* id text to HfVoidMark */
   /* where the view is */
@@ -68,7 +76,11 @@ mark_free (gpointer data)
 static void
 notes_clear (gpointer data)
 {
-  g_array_unref (((SegmentNotes *) data)->torn);
+  SegmentNotes *notes = data;
+
+  g_array_unref (notes->torn);
+  g_array_unref (notes->marks);
+  g_array_unref (notes->torn_in);
 }
 
 static SegmentNotes *
@@ -98,18 +110,15 @@ static gboolean
 open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **error)
 {
   HfSegmentName name;
-  struct stat st;
+  guint64 size;
 
   hf_segment_name (notes->seq, &name);
   g_free (self->path);
   self->path = g_build_filename (self->dir_path, name.text, NULL);
-  self->fd = hf_sys.open (self->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-  if (self->fd < 0)
-    return hf_error_set_errno (error, errno, "view-open", "cannot open segment '%s'", self->path);
-  if (hf_sys.fstat (self->fd, &st) < 0)
-    return hf_error_set_errno (error, errno, "view-open", "cannot look at segment '%s'", self->path);
-  if (!hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, (guint64) st.st_size), flags,
-                       notes->has_nonce ? &notes->nonce : NULL, error))
+  self->fd = hf_segment_open_file (self->path, "view-open", &size, error);
+  if (self->fd < 0
+      || !hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, size), flags,
+                          notes->has_nonce ? &notes->nonce : NULL, error))
     return FALSE;
   self->reading = TRUE;
   if (self->reader.newer_version != 0)
@@ -131,14 +140,18 @@ close_segment (HfView *self)
 /* ---- the first pass ---- */
 
 static void
-take_mark (HfView *self, const HfItem *item)
+take_mark (HfView *self, SegmentNotes *notes, const HfItem *item)
 {
   const gchar *id = hf_statement_get (&item->statement, "id");
   const gchar *at = hf_statement_get (&item->statement, "at");
+  HfViewMark stands = { { "" }, 0 };
   HfVoidMark *mark;
 
   if (id == NULL)
     return;
+  g_strlcpy (stands.id.text, id, sizeof stands.id.text);
+  hf_statement_get_number (&item->statement, "segment", &stands.segment);
+  g_array_append_val (notes->marks, stands);
   mark = g_new0 (HfVoidMark, 1);
   mark->reason = g_strdup (hf_statement_get (&item->statement, "reason"));
   if (at == NULL || !hf_time_parse (at, &mark->at_ms))
@@ -147,7 +160,7 @@ take_mark (HfView *self, const HfItem *item)
 }
 
 static void
-take_torn_note (HfView *self, const HfItem *item)
+take_torn_note (HfView *self, SegmentNotes *in, const HfItem *item)
 {
   SegmentNotes *notes;
   guint64 seq;
@@ -157,25 +170,51 @@ take_torn_note (HfView *self, const HfItem *item)
       || !hf_statement_get_number (&item->statement, "offset", &range.offset)
       || !hf_statement_get_number (&item->statement, "length", &range.length))
     return;
+  g_array_append_val (in->torn_in, seq);
   notes = notes_of (self, seq);
   if (notes != NULL)
     g_array_append_val (notes->torn, range);
 }
 
-/* The header of a segment tells the nonce of the one before it. */
+/* What the header of a segment tells of the one before it. */
 static void
-take_header (HfView *self)
+take_unread (const HfStatement *header, const SegmentNotes *in, SegmentNotes *before)
+{
+  guint64 synced;
+
+  if (!in->previous_unread)
+    return;
+  before->unread = TRUE;
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    before->rule.synced = MAX (before->rule.synced, synced);
+}
+
+/* The header of a segment names the one before it, and tells its nonce. */
+static void
+take_header (HfView *self, SegmentNotes *in)
 {
   const HfStatement *header = &self->reader.header;
   const gchar *nonce = hf_statement_get (header, "previous_nonce");
   SegmentNotes *notes;
   guint64 seq;
 
-  if (!self->reader.has_header || nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1
-      || !hf_statement_get_number (header, "previous_seq", &seq))
+  if (!self->reader.has_header)
     return;
+  in->facts.has_header = TRUE;
+  in->facts.nonce = self->reader.nonce;
+  in->facts.has_previous = self->reader.has_previous;
+  in->facts.previous = self->reader.previous;
+  if (!hf_statement_get_number (header, "previous_seq", &seq))
+    return;
+  in->facts.previous_seq = seq;
+  in->previous_unread = g_strcmp0 (hf_statement_get (header, "previous_unread"), "1") == 0;
   notes = notes_of (self, seq);
+  if (notes == NULL && hf_trimmed_find (&self->trimmed, seq) == NULL)
+    g_array_append_val (self->missing, seq);
   if (notes == NULL)
+    return;
+  take_unread (header, in, notes);
+  if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
   g_strlcpy (notes->nonce.text, nonce, sizeof notes->nonce.text);
@@ -198,15 +237,16 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           notes->rule.last_group = MAX (notes->rule.last_group, self->item.group * HF_BLOCK);
           break;
         case HF_ITEM_VOID:
-          take_mark (self, &self->item);
+          take_mark (self, notes, &self->item);
           break;
         case HF_ITEM_TORN:
-          take_torn_note (self, &self->item);
+          take_torn_note (self, notes, &self->item);
           break;
         case HF_ITEM_END:
           notes->rule.has_end = TRUE;
           break;
         case HF_ITEM_SEGMENT:
+        case HF_ITEM_OTHER:
         case HF_ITEM_JUNK:
           break;
         }
@@ -231,46 +271,53 @@ learn (HfView *self)
         }
       if (open_segment (self, notes, HF_READ_SKIM, NULL))
         {
-          take_header (self);
+          take_header (self, notes);
           learn_items (self, notes, NULL);
         }
       close_segment (self);
     }
 }
 
+static void
+add_segment (HfView *self, guint64 seq)
+{
+  SegmentNotes notes = { .seq = seq };
+
+  notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
+  notes.marks = g_array_new (FALSE, FALSE, sizeof (HfViewMark));
+  notes.torn_in = g_array_new (FALSE, FALSE, sizeof (guint64));
+  notes.facts.seq = seq;
+  notes.facts.is_open = self->live && self->published.seq != 0 && seq >= self->published.seq;
+  g_array_append_val (self->segments, notes);
+}
+
 HfView *
 hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
 {
-  g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
+  gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autoptr (GArray) seqs = NULL;
-  HfPublished published;
-  gboolean live;
-  HfView *self;
+  g_autoptr (HfView) self = g_new0 (HfView, 1);
 
-  /* Published first: a segment that is opened after this look is in no list yet. */
-  hf_directory_published (dir_path, &published, &live);
-  seqs = hf_directory_list (dir_path, error);
-  if (seqs == NULL)
-    return NULL;
-  self = g_new0 (HfView, 1);
-  self->dir_path = g_steal_pointer (&dir_path);
+  self->dir_path = dir_path;
   self->flags = flags;
-  self->published = published;
-  self->live = live;
-  self->fd = -1;
+  self->fd = self->readers_fd = -1;
+  self->missing = g_array_new (FALSE, FALSE, sizeof (guint64));
   self->marks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, mark_free);
   self->segments = g_array_new (FALSE, TRUE, sizeof (SegmentNotes));
   g_array_set_clear_func (self->segments, notes_clear);
   hf_item_init (&self->item);
+  if (!hf_readers_share (dir_path, &self->readers_fd, error))
+    return NULL;
+  /* Published first: a segment that is opened after this look is in no list yet. */
+  hf_directory_published (dir_path, &self->published, &self->live);
+  seqs = hf_directory_list (dir_path, error);
+  if (seqs == NULL)
+    return NULL;
+  hf_trimmed_load (dir_path, &self->trimmed, NULL); /* what it can't tell is told as missing */
   for (guint i = 0; i < seqs->len; i++)
-    {
-      SegmentNotes notes = { .seq = g_array_index (seqs, guint64, i) };
-
-      notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
-      g_array_append_val (self->segments, notes);
-    }
+    add_segment (self, g_array_index (seqs, guint64, i));
   learn (self);
-  return self;
+  return g_steal_pointer (&self);
 }
 
 void
@@ -279,6 +326,9 @@ hf_view_free (HfView *self)
   if (self == NULL)
     return;
   close_segment (self);
+  hf_sys_close (&self->readers_fd);
+  hf_trimmed_clear (&self->trimmed);
+  g_array_unref (self->missing);
   hf_item_clear (&self->item);
   hf_hash_clear (&self->hash);
   g_hash_table_unref (self->marks);
@@ -303,8 +353,9 @@ judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
       if (item->offset >= range->offset && item->offset < range->offset + range->length)
         return HF_COPY_TORN;
     }
-  /* A later start has looked at all others and noted what was torn. */
-  return newest && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN : HF_COPY_DAMAGED;
+  /* A later start has looked at all others, where it could, and noted what was torn. */
+  return (newest || notes->unread) && hf_torn_rule_holds (&notes->rule, item->offset) ? HF_COPY_TORN
+                                                                                       : HF_COPY_DAMAGED;
 }
 
 static gboolean
@@ -359,16 +410,59 @@ make_unreadable (HfView *self)
   item->length = 0;
 }
 
-/* The chain goes on from the header's `previous` where no record stood before. */
+/* The segment before this one was trimmed: the chain goes on from where its
+ * note says that it ended. */
+static void
+follow_note (HfView *self, const SegmentNotes *notes)
+{
+  const SegmentNotes *before = notes_of (self, notes->facts.previous_seq);
+  const HfTrimNote *note = hf_trimmed_find (&self->trimmed, notes->facts.previous_seq);
+
+  if ((before != NULL && !before->gone) || note == NULL)
+    return;
+  self->breach = note->broken_end;
+  self->has_chain = note->has_chain && !notes->previous_unread;
+  self->chain = note->chain;
+}
+
+/* The chain goes on from the header's `previous` where no record stood before,
+ * and where its writer could not see all that did. */
 static void
 start_chain (HfView *self)
 {
+  if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
+    {
+      self->has_chain = FALSE;
+      self->breach = FALSE;
+    }
+  follow_note (self, &g_array_index (self->segments, SegmentNotes, self->next - 1));
   if (self->reader.has_previous && (!self->has_chain || self->breach))
     {
       self->chain = self->reader.previous;
       self->has_chain = TRUE;
       self->breach = FALSE;
     }
+}
+
+/* A reader without the lock may find that a segment of its list was trimmed. */
+static gboolean
+was_trimmed (HfView *self, SegmentNotes *notes)
+{
+  HfTrimmed now;
+
+  if (!g_error_matches (self->unreadable, HF_ERROR, HF_ERROR_NOT_FOUND))
+    return FALSE;
+  if (hf_trimmed_load (self->dir_path, &now, NULL) && hf_trimmed_find (&now, notes->seq) != NULL)
+    {
+      hf_trimmed_clear (&self->trimmed);
+      self->trimmed = now;
+      notes->gone = TRUE;
+      g_clear_error (&self->unreadable);
+      close_segment (self);
+      return TRUE;
+    }
+  hf_trimmed_clear (&now);
+  return FALSE;
 }
 
 gboolean
@@ -379,6 +473,7 @@ hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **
   for (;;)
     {
       gboolean end = FALSE;
+      SegmentNotes *notes;
 
       if (!self->reading)
         {
@@ -387,10 +482,12 @@ hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **
               *out_end = TRUE;
               return TRUE;
             }
+          notes = &g_array_index (self->segments, SegmentNotes, self->next);
           self->next++;
-          if (!open_segment (self, &g_array_index (self->segments, SegmentNotes, self->next - 1), self->flags,
-                             &self->unreadable))
+          if (!open_segment (self, notes, self->flags, &self->unreadable))
             {
+              if (was_trimmed (self, notes))
+                continue;
               make_unreadable (self);
               fill_entry (self, out_entry);
               close_segment (self);
@@ -429,17 +526,43 @@ hf_view_done (const HfView *self)
   return self->reading ? self->next - 1 : self->next;
 }
 
+void
+hf_view_segment (const HfView *self, guint index, HfViewSegment *out_segment)
+{
+  const SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, index);
+
+  *out_segment = notes->facts;
+  out_segment->marks = notes->marks;
+  out_segment->torn = notes->torn_in;
+}
+
+const GArray *
+hf_view_missing (const HfView *self)
+{
+  return self->missing;
+}
+
+const HfTrimmed *
+hf_view_trimmed (const HfView *self)
+{
+  return &self->trimmed;
+}
+
 gboolean
 hf_view_copy_message (HfView *self, const HfViewEntry *entry, HfOctetSink sink, gpointer user_data, GError **error)
 {
-  const guint64 behind = self->reader.window.position;
+  HfWindow *window = &self->reader.window;
+  const guint64 behind = window->position, limit = window->limit;
   HfItem *item = &self->item;
   gboolean ok;
 
   g_assert (entry->item == item && item->kind == HF_ITEM_MESSAGE && self->reading);
   if (item->data_offset == 0)
     return hf_error_set (error, HF_ERROR_CORRUPT, "view-copy", "the record ends before its message begins");
-  ok = hf_record_copy_message (&self->reader.window, item, sink, user_data, error);
-  self->reader.window.position = behind;
+  /* Lengths of a record that is not whole may lead into others. */
+  window->limit = MIN (limit, item->offset + item->length);
+  ok = hf_record_copy_message (window, item, sink, user_data, error);
+  window->limit = limit;
+  window->position = behind;
   return ok;
 }

@@ -4,11 +4,13 @@
  * segments, notes of torn writes, where the open segment is synced, the nonce
  * of a segment whose header is broken, and the chain from segment to segment.
  * Reads only; nothing it meets stops it, but for a directory it may not read.
+ * While it is open no segment is trimmed (readers.h).
  */
 #pragma once
 
 #include "milter/journal/directory.h"
 #include "milter/journal/reader.h"
+#include "milter/journal/trimmed.h"
 
 G_BEGIN_DECLS
 
@@ -49,7 +51,8 @@ typedef struct HfView HfView;
  * @flags: how to read; HF_READ_SKIM leaves whole untold
  *
  * Goes over all segments once, by their lines alone, for marks and notes.
- * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
+ * Waits while the journal is trimmed.  NULL with HF_ERROR_NOT_FOUND,
+ * HF_ERROR_DENIED, HF_ERROR_IO, or HF_ERROR_BUSY when that takes too long.
  */
 HfView *hf_view_open (const gchar *spool, HfReadFlags flags, GError **error);
 void hf_view_free (HfView *self);
@@ -63,12 +66,44 @@ gboolean hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, 
 guint hf_view_segments (const HfView *self);
 guint hf_view_done (const HfView *self);
 
+/* What is known of a segment without its records. */
+typedef struct
+{
+  guint64 seq;
+  gboolean is_open;    /* a filter writes to it */
+  gboolean has_header; /* the header verifies; else nonce and the rest are not set */
+  HfNonce nonce;
+  guint64 previous_seq; /* 0: none, or not known */
+  gboolean has_previous;
+  HfDigest previous;   /* chain digest before it */
+  const GArray *marks; /* of HfViewMark: the void marks in it; borrowed */
+  const GArray *torn;  /* of guint64: segments that a torn note in it speaks of; borrowed */
+} HfViewSegment;
+
+typedef struct
+{
+  HfId id;
+  guint64 segment; /* where the record stands; 0: not told */
+} HfViewMark;
+
+/* The @index-th segment, oldest first. */
+void hf_view_segment (const HfView *self, guint index, HfViewSegment *out_segment);
+
+/* Segments that a later header names as the one before it, that are not there,
+ * and that no note of trimming explains: of guint64, borrowed. */
+const GArray *hf_view_missing (const HfView *self);
+
+/* The notes of trimming. */
+const HfTrimmed *hf_view_trimmed (const HfView *self);
+
 /**
  * hf_view_copy_message:
  * @entry: the one hf_view_next() has just given, of kind MESSAGE
  *
- * Gives @sink the message's octets.  FALSE with @sink's error, HF_ERROR_IO or
- * HF_ERROR_CORRUPT.  hf_view_next() goes on behind the entry afterwards.
+ * Gives @sink the message's octets, of a copy that is not whole those that can
+ * be read of it, and never what stands behind it.  FALSE with @sink's error,
+ * HF_ERROR_IO or HF_ERROR_CORRUPT.  hf_view_next() goes on behind the entry
+ * afterwards.
  */
 gboolean hf_view_copy_message (HfView *self, const HfViewEntry *entry, HfOctetSink sink, gpointer user_data,
                                GError **error);

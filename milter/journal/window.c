@@ -83,8 +83,9 @@ hf_window_need (HfWindow *self, gsize size, const guint8 **out_data, gsize *out_
           self->fill += (gsize) n;
         }
     }
-  *out_data = self->buffer == NULL ? (const guint8 *) "" : self->buffer + (self->position - self->base);
   *out_size = MIN (size, available (self));
+  /* behind the end there is no place in the buffer to point at */
+  *out_data = *out_size == 0 ? (const guint8 *) "" : self->buffer + (self->position - self->base);
   return TRUE;
 }
 

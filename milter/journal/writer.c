@@ -18,7 +18,10 @@
 
 #define SMALL_RECORD (1024 * 1024)
 #define GROUP_LIMIT (4 * 1024 * 1024)
-#define RETRY_MS 1000
+#define RETRY_MS 1000 /* also how often an idle journal is looked at */
+/* How long the last group's time tells what the next may take.  When MAIL is
+ * turned away for it nothing is written, so it has to be forgotten again. */
+#define REMEMBER_MS 5000
 
 struct HfWriter
 {
@@ -32,10 +35,12 @@ struct HfWriter
   GQueue small;        /* of HfCommit */
   GQueue large;
   gboolean stopping;
+  gboolean doubted;
   gboolean has_ended;
   GError *away;        /* why the journal is not open; NULL when it is */
   gint64 busy_since_ms; /* 0: idle */
-  gint64 last_ms;
+  gint64 last_ms;      /* of the last turn */
+  gint64 ended_ms;     /* when that was */
   gint64 overdue_ms;
 
   /* the thread's own */
@@ -43,6 +48,8 @@ struct HfWriter
   guint64 min_seq;
   gint64 tried_ms;
   gboolean away_told;
+  gboolean proved;     /* the journal took a group since it was opened */
+  gboolean hopeful;    /* it was lost after that: try again at once */
   HfGroup group;
   GArray *voids;       /* of HfVoid, waiting to be written */
 };
@@ -58,6 +65,7 @@ unref (HfWriter *self)
   g_free (self->parameters.spool);
   g_free (self->parameters.host);
   g_free (self->parameters.instance);
+  hf_usage_unref (self->parameters.usage);
   pthread_mutex_destroy (&self->mutex);
   pthread_cond_destroy (&self->work);
   pthread_cond_destroy (&self->ended);
@@ -76,10 +84,13 @@ set_away (HfWriter *self, const GError *error)
   pthread_mutex_unlock (&self->mutex);
 }
 
-/* Lets go of the file system after @error. */
+/* Lets go of the file system after @error.  A journal that had worked is opened
+ * again at once; each one more that fails costs a segment, so those wait. */
 static void
 lose_journal (HfWriter *self, const GError *error)
 {
+  self->hopeful = self->proved;
+  self->proved = FALSE;
   self->min_seq = self->journal->next_seq;
   hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment",
             self->journal->segment != NULL ? self->journal->segment->path : NULL, NULL);
@@ -93,6 +104,7 @@ open_journal (HfWriter *self, GError **error)
 {
   g_autoptr (GError) failed = NULL;
 
+  self->hopeful = FALSE;
   self->tried_ms = hf_sys_monotonic_ms ();
   self->journal = hf_journal_open (&self->parameters, self->min_seq, &failed);
   set_away (self, failed);
@@ -150,6 +162,7 @@ answer_group (HfWriter *self)
       if (!hf_commit_decide (commit, NULL))
         want_void (self, commit, segment, "commit limit passed");
     }
+  hf_group_forget (&self->group);
 }
 
 /* Nothing of the group counts, but its records may lie in the segment. */
@@ -163,6 +176,7 @@ fail_group (HfWriter *self, guint64 segment, const GError *error)
       want_void (self, commit, segment, "commit failed");
       hf_commit_decide (commit, g_error_copy (error));
     }
+  hf_group_forget (&self->group);
 }
 
 static void
@@ -248,6 +262,7 @@ write_batch (HfWriter *self, GQueue *batch)
   if (add_voids (self, voids, &error) && add_batch (self, batch, &error)
       && (self->group.commits->len + voids == 0 || hf_group_commit (&self->group, self->journal, &error)))
     {
+      self->proved = TRUE;
       g_array_remove_range (self->voids, 0, voids);
       answer_group (self);
       return;
@@ -262,27 +277,33 @@ write_batch (HfWriter *self, GQueue *batch)
 static gboolean
 has_work (const HfWriter *self)
 {
-  return self->small.length > 0 || self->large.length > 0 || (self->voids->len > 0 && self->journal != NULL);
+  return self->small.length > 0 || self->large.length > 0 || self->hopeful
+         || (self->journal != NULL && (self->voids->len > 0 || self->doubted));
 }
 
-/* Waits for work, a stop, or the time to look for a lost journal again. */
+/* Waits for work, a stop, or the time to look after the journal. */
 static void
 wait_for_work (HfWriter *self)
 {
-  while (!self->stopping && !has_work (self))
-    {
-      struct timespec until;
+  struct timespec until;
 
-      if (self->journal != NULL)
-        {
-          pthread_cond_wait (&self->work, &self->mutex);
-          continue;
-        }
-      clock_gettime (CLOCK_MONOTONIC, &until);
-      until.tv_sec += RETRY_MS / 1000;
-      if (pthread_cond_timedwait (&self->work, &self->mutex, &until) == ETIMEDOUT)
-        return;
-    }
+  clock_gettime (CLOCK_MONOTONIC, &until);
+  until.tv_sec += RETRY_MS / 1000;
+  while (!self->stopping && !has_work (self))
+    if (pthread_cond_timedwait (&self->work, &self->mutex, &until) == ETIMEDOUT)
+      return;
+}
+
+/* With nothing to write: is the journal still there, or again? */
+static void
+look_after_journal (HfWriter *self, gboolean doubted)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->journal == NULL)
+    open_journal (self, NULL);
+  else if (!hf_journal_probe (self->journal, doubted, &error))
+    lose_journal (self, error);
 }
 
 static gboolean
@@ -329,22 +350,28 @@ static gboolean
 turn (HfWriter *self, gboolean *large_next)
 {
   GQueue batch = G_QUEUE_INIT;
-  gboolean retry;
+  gboolean doubted, wrote;
 
   wait_for_work (self);
   take_batch (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
-      && (self->voids->len == 0 || self->journal == NULL))
+      && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
     return FALSE;
-  retry = self->journal == NULL && batch.length == 0;
+  doubted = self->doubted;
+  self->doubted = FALSE;
+  wrote = batch.length > 0 || (self->voids->len > 0 && self->journal != NULL);
   self->busy_since_ms = hf_sys_monotonic_ms ();
   pthread_mutex_unlock (&self->mutex);
-  if (retry)
-    open_journal (self, NULL);
-  else if (batch.length > 0 || self->voids->len > 0)
+  if (wrote)
     write_batch (self, &batch);
+  else
+    look_after_journal (self, doubted);
   pthread_mutex_lock (&self->mutex);
-  self->last_ms = hf_sys_monotonic_ms () - self->busy_since_ms;
+  if (wrote)
+    {
+      self->ended_ms = hf_sys_monotonic_ms ();
+      self->last_ms = self->ended_ms - self->busy_since_ms;
+    }
   self->busy_since_ms = 0;
   return TRUE;
 }
@@ -396,6 +423,7 @@ new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
   self->parameters.spool = g_strdup (parameters->spool);
   self->parameters.host = g_strdup (parameters->host);
   self->parameters.instance = g_strdup (parameters->instance);
+  self->parameters.usage = hf_usage_new ();
   self->overdue_ms = overdue_ms;
   self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
   hf_group_init (&self->group);
@@ -474,13 +502,30 @@ hf_writer_submit (HfWriter *self, HfCommit *commit)
   pthread_mutex_unlock (&self->mutex);
 }
 
+void
+hf_writer_doubt (HfWriter *self)
+{
+  pthread_mutex_lock (&self->mutex);
+  self->doubted = TRUE;
+  pthread_cond_signal (&self->work);
+  pthread_mutex_unlock (&self->mutex);
+}
+
+HfUsage *
+hf_writer_usage (HfWriter *self)
+{
+  return self->parameters.usage;
+}
+
 gint64
 hf_writer_latency_ms (HfWriter *self)
 {
   gint64 latency_ms;
 
   pthread_mutex_lock (&self->mutex);
-  latency_ms = MAX (self->last_ms, age_ms (self));
+  latency_ms = age_ms (self);
+  if (hf_sys_monotonic_ms () - self->ended_ms < REMEMBER_MS)
+    latency_ms = MAX (latency_ms, self->last_ms);
   pthread_mutex_unlock (&self->mutex);
   return latency_ms;
 }

@@ -15,7 +15,7 @@ typedef struct HfWriter HfWriter;
 
 /**
  * hf_writer_start:
- * @parameters: copied, strings included
+ * @parameters: copied, strings included; but for usage, which is made here
  * @overdue_ms: a write or sync that takes longer makes hf_writer_check() refuse
  *
  * Opens the journal and starts the thread.  NULL with the error of
@@ -32,8 +32,16 @@ void hf_writer_set_overdue (HfWriter *self, gint64 overdue_ms);
  * Threads: any. */
 void hf_writer_submit (HfWriter *self, HfCommit *commit);
 
-/* Milliseconds: the last group's sync, or the age of the one in progress where
- * that is greater. */
+/* What the journal takes of the file system, borrowed.  Threads: any. */
+HfUsage *hf_writer_usage (HfWriter *self);
+
+/* Something else on the journal's file system failed: the writer looks, as soon
+ * as it can, whether the journal still works, and lets go of it if not.
+ * Threads: any. */
+void hf_writer_doubt (HfWriter *self);
+
+/* Milliseconds: what the last group took, for a few seconds after it, or the
+ * age of the one in progress where that is greater. */
 gint64 hf_writer_latency_ms (HfWriter *self);
 
 /**

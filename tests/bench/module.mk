@@ -10,3 +10,7 @@ tests_bench_filter_nothing_LDADD = $(MILTER_LIBS)
 
 tests_bench_limit_SOURCES = tests/bench/limit.c
 tests_bench_limit_LDADD = $(BASE_LIBS)
+
+dist_check_SCRIPTS += tests/bench/test-drive
+TESTS += tests/bench/test-drive
+EXTRA_DIST += tests/bench/fake.py

@@ -72,6 +72,12 @@ mc_client_free (McClient *self)
   g_free (self);
 }
 
+void
+mc_client_set_limit (McClient *self, gint limit_ms)
+{
+  self->limit_ms = limit_ms;
+}
+
 int
 mc_client_fd (const McClient *self)
 {

@@ -53,6 +53,9 @@ McClient *mc_client_new (int fd, const McMta *mta, gint limit_ms);
 void mc_client_free (McClient *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (McClient, mc_client_free)
 
+/* Another limit from now on. */
+void mc_client_set_limit (McClient *self, gint limit_ms);
+
 /* The socket, borrowed. */
 int mc_client_fd (const McClient *self);
 

@@ -18,7 +18,7 @@ USAGE_OR_CONFIGURATION = 2
 # name; text put in place of the key's line, or after it; the key whose line it is; what the error has to say
 FILES = [
     ("an unknown key", "sockett = unix:/nowhere\n", "+socket", r"unknown key.*sockett|sockett.*unknown"),
-    ("an unknown section", "[mitler]\nsocket = unix:/nowhere\n", "+directory", r"unknown section.*mitler|mitler.*unknown"),
+    ("an unknown section", "[mitler]\n", "+directory", r"unknown section.*mitler|mitler.*unknown"),
     ("a doubled key", "commit_limit = 10s\ncommit_limit = 20s\n", "+socket", r"commit_limit.*(twice|doubled|again|already)"),
     ("a line that is neither key nor section", "no equals sign here\n", "+socket", r"no equals sign|neither|not a"),
     ("a wrong unit of time", "commit_limit = 10 parsecs\n", "+socket", r"commit_limit"),
@@ -54,7 +54,10 @@ def edited(made, text, where):
     Where the text holds several lines the error is in the last."""
     rows = made.config.read_text().splitlines(keepends=True)
     at = next(n for n, row in enumerate(rows) if row.startswith(where[1:] + " "))
-    rows[at:at + (where[0] == "=")] = ([] if where[0] == "=" else [rows[at]]) + [text]
+    if where[0] == "=":
+        rows[at] = text
+    else:
+        rows.insert(at + 1, text)
     whole = "".join(rows)
     return whole, whole[:whole.index(text) + len(text)].count("\n")
 

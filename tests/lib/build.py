@@ -50,13 +50,20 @@ def step(argv, cwd, log):
         raise BuildError(f"{' '.join(argv)}: status {status}; see {log}")
 
 
+def needs_autoreconf():
+    """The build system is not made yet, or what it is made from has changed."""
+    made = TOP / "Makefile.in"  # the last thing that autoreconf makes
+    sources = [TOP / "configure.ac", TOP / "Makefile.am", *TOP.glob("*/module.mk"), *TOP.glob("milter/*/module.mk")]
+    return not made.exists() or any(path.stat().st_mtime > made.stat().st_mtime for path in sources)
+
+
 def build(flavour, log, targets=("all",), werror=True):
     """Makes the targets of a flavour; BuildError with the log's name where that fails."""
     place = directory(flavour)
     place.mkdir(parents=True, exist_ok=True)
     if (TOP / "config.status").exists():
         raise BuildError("the source directory is configured itself: run make distclean first")
-    if not (TOP / "configure").exists():
+    if needs_autoreconf():
         step(["autoreconf", "-i"], TOP, log)
     if not (place / "config.status").exists():
         strict = ["--enable-werror"] if werror else []

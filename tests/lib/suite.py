@@ -40,6 +40,7 @@ class Site:
         place.defer(self.sink.stop)
         self.mta = mta_class(place, self.sink.port, **mta_options).start()
         self.filters = []          # of the scenario that runs
+        self.thaws = []            # what lets a file system of the scenario go on
         self._numbers = itertools.count(1)
 
     def unique(self, name):
@@ -70,6 +71,8 @@ class Site:
 
     def end_scenario(self):
         """Ends the filters and forgets the mail, whether the scenario held or not."""
+        while self.thaws:
+            self.thaws.pop()()     # else a process that waits for the disk could not end
         for made in self.filters:
             made.kill()
         self.filters.clear()

@@ -6,11 +6,16 @@ UNIT_TESTS = \
 	tests/unit/test-config \
 	tests/unit/test-error \
 	tests/unit/test-event \
+	tests/unit/test-guards-delivered \
+	tests/unit/test-guards-lost \
 	tests/unit/test-id \
+	tests/unit/test-mclient \
+	tests/unit/test-packet \
 	tests/unit/test-socket-spec \
 	tests/unit/test-sys \
 	tests/unit/test-values
 UNIT_CUNIT = tests/unit/libtap.a $(CUNIT_LIBS)
+UNIT_BOOKS = tests/unit/books-rows.c tests/unit/books-rows.h
 
 tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
@@ -18,8 +23,16 @@ tests_unit_test_error_SOURCES = tests/unit/test-error.c
 tests_unit_test_error_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test-event.c
 tests_unit_test_event_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_guards_delivered_SOURCES = tests/unit/test-guards-delivered.c $(UNIT_BOOKS)
+tests_unit_test_guards_delivered_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+tests_unit_test_guards_lost_SOURCES = tests/unit/test-guards-lost.c $(UNIT_BOOKS)
+tests_unit_test_guards_lost_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_id_SOURCES = tests/unit/test-id.c
 tests_unit_test_id_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
+tests_unit_test_mclient_SOURCES = tests/unit/test-mclient.c
+tests_unit_test_mclient_LDADD = $(UNIT_CUNIT) $(CLIENT_LIBS)
+tests_unit_test_packet_SOURCES = tests/unit/test-packet.c
+tests_unit_test_packet_LDADD = $(UNIT_CUNIT) $(CLIENT_LIBS)
 tests_unit_test_socket_spec_SOURCES = tests/unit/test-socket-spec.c
 tests_unit_test_socket_spec_LDADD = $(UNIT_CUNIT) $(BASE_LIBS)
 tests_unit_test_sys_SOURCES = tests/unit/test-sys.c
@@ -34,6 +47,8 @@ tests_unit_libtap_a_CFLAGS = $(AM_CFLAGS) $(CUNIT_CFLAGS)
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
+
+include tests/unit/journal.mk
 
 dist_check_SCRIPTS = tests/unit/test-docs.sh
 TESTS += tests/unit/test-docs.sh

@@ -156,7 +156,27 @@ test_refused (void)
       "m.conf:2: [pressure] space_stop: '101%' is not a share: write 0% to 100%" },
     { "neither size nor share", TEXT ("[pressure]\nspace_stop = half\n"),
       "m.conf:2: [pressure] space_stop: 'half' is not a size or a share: write octets, or a whole "
-      "number with K, M, G or %, such as 512M or 5%" },
+      "number with K, M, G or %, such as 512M, 5% or 5% max 4G" },
+    { "two forms of a most", TEXT ("[pressure]\nspace_stop = 5% max 5%\n"),
+      "m.conf:2: [pressure] space_stop: '5%' is not a size: write octets, or a whole number with "
+      "K, M or G, such as 64M" },
+
+    /* keys that contradict each other */
+    { "warn at the stop", TEXT ("[pressure]\nspace_stop = 5%\nspace_warn = 5%\n"),
+      "m.conf:3: [pressure] space_warn: must be more than space_stop, so that the warning comes "
+      "before mail is turned away" },
+    { "warn below the stop", TEXT ("[pressure]\nspace_warn = 1M\nspace_stop = 2M\n"),
+      "m.conf:2: [pressure] space_warn: must be more than space_stop, so that the warning comes "
+      "before mail is turned away" },
+    { "warn below the default stop", TEXT ("[pressure]\ninodes_warn = 1%\n"),
+      "m.conf:2: [pressure] inodes_warn: must be more than inodes_stop, so that the warning comes "
+      "before mail is turned away" },
+    { "warn bounded at the stop's bound", TEXT ("[pressure]\nspace_warn = 9% max 4G\n"),
+      "m.conf:2: [pressure] space_warn: must be more than space_stop, so that the warning comes "
+      "before mail is turned away" },
+    { "warn off and stop on", TEXT ("[pressure]\nspace_warn = 0\n"),
+      "m.conf:2: [pressure] space_warn: must be more than space_stop, so that the warning comes "
+      "before mail is turned away" },
     { "the first error counts", TEXT ("[milter]\nusr = a\n[milter]\n"),
       "m.conf:2: unknown key 'usr' in [milter]; did you mean 'user'?" },
   };
@@ -323,7 +343,8 @@ test_compare (void)
   tap_check_str ("changes", changed->str,
                  "milter.socket_mode restart;milter.allow_remote restart;milter.user restart;"
                  "milter.commit_limit reload;journal.segment_size restart;"
-                 "pressure.space_stop reload;pressure.inodes_stop reload;");
+                 "pressure.space_warn reload;pressure.space_stop reload;"
+                 "pressure.inodes_warn reload;pressure.inodes_stop reload;");
 }
 
 static void

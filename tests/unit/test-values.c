@@ -182,10 +182,75 @@ test_share (void)
     { "size", "2K", 2048 },        { "octets", "7", 7 },       { "too much", "101%", -1 },
     { "far too much", "99999999999999999999%", -1 },           { "blank", "5 %", -1 },
     { "fraction", "0.5%", -1 },    { "sign alone", "%", -1 },  { "two signs", "5%%", -1 },
-    { "empty", "", -1 },
+    { "empty", "", -1 },           { "with a most", "5% max 4G", -105 },
+    { "no most", "5% max ", -1 },  { "most in per cent", "5% max 5%", -1 },
+    { "nothing at most", "5% max 0", -1 }, { "most of nothing", "0% max 4G", -1 },
+    { "most without blanks", "5%max 4G", -1 }, { "most of a size", "1M max 4G", -1 },
+    { "far too much with a most", "99999999999999999999% max 4G", -1 },
   };
 
   check_rows (read_share, rows, G_N_ELEMENTS (rows));
+}
+
+static HfShare
+share (const gchar *text)
+{
+  HfShare parsed = { 0, 0 };
+
+  tap_check (text, hf_parse_share (text, &parsed, NULL));
+  return parsed;
+}
+
+#define GIB (G_GUINT64_CONSTANT (1) << 30)
+
+static void
+test_share_of (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    const gchar *text;
+    guint64 total;
+    guint64 want;
+  } rows[] = {
+    { "5% of 16 MiB", "5% max 4G", 16 << 20, 838860 },
+    { "5% of 4 TiB is bounded", "5% max 4G", 4096 * GIB, 4 * GIB },
+    { "5% of 4 TiB is not", "5%", 4096 * GIB, 4096 * GIB / 20 },
+    { "all of the largest", "100%", G_MAXUINT64, G_MAXUINT64 },
+    { "a size", "512M", 4096 * GIB, 512 << 20 },
+    { "a size beyond the whole", "512M", 1 << 20, 1 << 20 },
+    { "nothing", "0", 1 << 20, 0 },
+    { "of nothing", "5%", 0, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    tap_check_int (rows[i].name, hf_share_of (share (rows[i].text), rows[i].total), rows[i].want);
+}
+
+static void
+test_share_exceeds (void)
+{
+  static const struct
+  {
+    const gchar *a;
+    const gchar *b;
+    gint want;
+  } rows[] = {
+    { "2M", "1M", 1 },   { "1M", "1M", -1 }, { "1M", "2M", -1 },
+    { "10%", "5%", 1 },  { "5%", "5%", -1 }, { "4%", "5%", -1 },
+    { "10%", "5% max 4G", 1 },               { "10% max 8G", "5% max 4G", 1 },
+    { "10% max 4G", "5% max 4G", -1 },       { "4% max 8G", "5% max 4G", -1 },
+    { "10% max 4G", "5%", 0 },               { "10%", "1M", 0 },
+    { "1M", "10%", 0 },  { "1M", "0", 1 },   { "1%", "0%", 1 },
+    { "0", "0", -1 },    { "0", "1M", -1 },  { "0", "5%", -1 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree gchar *name = g_strconcat (rows[i].a, " and ", rows[i].b, NULL);
+
+      tap_check_int (name, hf_share_exceeds (share (rows[i].a), share (rows[i].b)), rows[i].want);
+    }
 }
 
 int
@@ -193,7 +258,9 @@ main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "size", test_size }, { "time", test_time },   { "count", test_count }, { "mode", test_mode },
-    { "bool", test_bool }, { "share", test_share }, { NULL, NULL },
+    { "bool", test_bool }, { "share", test_share },
+    { "share-of", test_share_of },                  { "share-exceeds", test_share_exceeds },
+    { NULL, NULL },
   };
 
   return tap_run ("values", tests, argc, argv);

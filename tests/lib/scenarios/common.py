@@ -11,7 +11,7 @@ ID = r"[0-9A-HJKMNP-TV-Z]{26}"
 
 def nothing_left(made):
     """No temp stream, with a name or without, once all transactions are over."""
-    wait_for(lambda: not made.staged() and not made.open_stages(), 10,
+    wait_for(lambda: not made.staged() and not made.open_stages(), 5,
              f"the stages to go: {made.staged()} {made.open_stages()}")
 
 
@@ -45,7 +45,10 @@ def envelope_is(record, message):
 
 def taken(site, made, message):
     """The message is answered 250, is in the journal, and arrives.  Returns its record."""
-    reply = site.send(message)
+    return arrives(site, made, message, site.send(message))
+
+
+def arrives(site, made, message, reply):
     equal(reply.code, 250, "reply to the end of the message")
     record = made.record_of(reply.queue_id)
     envelope_is(record, message)
@@ -69,30 +72,36 @@ def taken_soon(site, made, message, limit=30):
         return reply
 
     reply = wait_for(attempt, limit, "the message to be taken", pause=0.2)
-    made.record_of(reply.queue_id)
+    arrives(site, made, message, reply)
     return refusals
 
 
-def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None):
+def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None, hangs=False):
     """The message is answered with this 4xx, and leaves nothing that counts.
 
     Checks P2: the reply ends with the code of an event and, at the end of a
     message, its id; at that stage the event names the queue id, the step and,
-    where cause is given, the errno.  Returns the Refused."""
+    where cause is given, the errno.  hangs: the journal holds the stage until it
+    goes on.  Returns the Refused."""
     try:
         site.send(message)
     except Refused as raised:
         found = raised
     else:
         raise Failure(f"the message was taken, want {code} {enhanced} at {stage}")
+    refusal_is(made, found, code, enhanced, stage, cause)
+    if not hangs:
+        nothing_left(made)
+    return found
+
+
+def refusal_is(made, found, code, enhanced, stage, cause):
     equal((found.stage, found.reply.code, found.reply.enhanced), (stage, code, enhanced),
           f"reply '{found.reply}'")
     if stage == "end of message":
         event_tells(made, found.reply, cause)
     else:
         expect(re.search(r"HF-\d{3}", found.reply.text), f"reply names no event: {found.reply}")
-    nothing_left(made)
-    return found
 
 
 def event_tells(made, reply, cause):

@@ -82,7 +82,7 @@ def journal_hangs(site):
     taken(site, made, plain("before"))
     room.freeze()
     begun = time.monotonic()
-    found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0")
+    found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0", hangs=True)
     took = time.monotonic() - begun
     expect(2.5 < took < 8, f"the 451 came after {took:.1f} s, with a commit_limit of 3 s")
     expect(made.events(COMMIT_LATE), "no event tells of the late commit")
@@ -104,6 +104,7 @@ def mount_as_journal(site, made):
     owner = made.spool.stat()
     os.chown(journal, owner.st_uid, owner.st_gid)
     journal.chmod(0o700)
+    site.thaws.append(room.thaw)
     return room
 
 

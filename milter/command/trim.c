@@ -1,0 +1,269 @@
+/* trim.c - holdfast trim: removes the segments in which all is void or settled
+ *
+ * Shows every segment and why it stays or goes, asks, and removes what goes
+ * (milter/journal/trim.h).  Without books every message stays provisional until
+ * holdfast settle says otherwise, so this never removes by itself what an MTA
+ * may still have.
+ */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/sys.h"
+#include "milter/command/json.h"
+#include "milter/command/select.h"
+#include "milter/command/state.h"
+#include "milter/command/terminal.h"
+#include "milter/command/verbs.h"
+#include "milter/journal/trim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_REASON "every recipient is void or settled and the retention is over"
+
+typedef struct
+{
+  gboolean yes;
+  gboolean dry_run;
+  gboolean json;
+  gchar *reason;
+  gint64 retention_ms;
+  guint goes;          /* segments */
+  guint64 octets;      /* in them */
+  guint64 records;
+} Trim;
+
+/* ---- states ---- */
+
+static void
+state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
+{
+  const HfStates *states = user_data;
+  const GArray *recipients = entry->item->recipients;
+
+  if (entry->copy != HF_COPY_WHOLE)
+    {
+      const HfAct *act = hf_state_place (states, entry);
+
+      out_state->is_settled = act != NULL;
+      out_state->settled_ms = act != NULL ? act->at_ms : G_MININT64;
+      return;
+    }
+  /* A message without recipients has nobody who could be settled. */
+  if (recipients->len == 0 && entry->mark == NULL)
+    out_state->provisional = 1;
+  for (guint i = 0; i < recipients->len; i++)
+    {
+      HfState state;
+
+      hf_state_of (states, entry, g_array_index (recipients, HfPath, i).address, &state);
+      out_state->settled_ms = MAX (out_state->settled_ms, state.settled_ms);
+      if (strcmp (state.state, "void") == 0)
+        out_state->voids++;
+      else if (strcmp (state.state, "settled") == 0)
+        out_state->settled++;
+      else
+        out_state->provisional++;
+    }
+}
+
+/* ---- the table ---- */
+
+static const gchar *
+verdict_word (HfTrimVerdict verdict)
+{
+  static const gchar *const words[] = { "goes", "open", "newest", "unreadable", "damaged", "unsettled", "retention", "needed" };
+
+  return words[verdict];
+}
+
+static gchar *
+verdict_text (const Trim *self, const HfTrimSegment *segment)
+{
+  const gchar *id = segment->keeper.text[0] != '\0' ? segment->keeper.text : "without an id";
+  gchar until[25];
+
+  switch (segment->verdict)
+    {
+    case HF_TRIM_GOES:
+      return g_strdup ("goes");
+    case HF_TRIM_OPEN:
+      return g_strdup ("stays: the filter writes to it");
+    case HF_TRIM_NEWEST:
+      return g_strdup ("stays: the newest closed one");
+    case HF_TRIM_UNREADABLE:
+      return g_strdup ("stays: it can't be read");
+    case HF_TRIM_DAMAGED:
+      return g_strdup_printf ("stays: %" G_GUINT64_FORMAT " torn or damaged and not settled, the first at offset %" G_GUINT64_FORMAT
+                              ", %s", segment->unsettled_breaches, segment->keeper_offset, id);
+    case HF_TRIM_UNSETTLED:
+      return g_strdup_printf ("stays: %" G_GUINT64_FORMAT " recipients provisional, the first in %s", segment->provisional, id);
+    case HF_TRIM_RETENTION:
+      hf_time_format (segment->settled_ms + self->retention_ms, until);
+      return g_strdup_printf ("stays: kept until %s", until);
+    case HF_TRIM_NEEDED:
+      return g_strdup_printf ("stays: it explains what is in segment %" G_GUINT64_FORMAT ", which stays", segment->needed_by);
+    }
+  g_assert_not_reached ();
+}
+
+static gboolean
+print_json (const HfTrimSegment *segment, GError **error)
+{
+  const HfTrimNote *note = &segment->note;
+  const gboolean kept = segment->settled_ms != G_MININT64;
+  HfSegmentName name;
+  g_auto (HfJson) json;
+
+  hf_segment_name (note->seq, &name);
+  hf_json_init (&json);
+  hf_json_begin_object (&json, NULL);
+  hf_json_string (&json, "segment", name.text);
+  hf_json_string (&json, "verdict", verdict_word (segment->verdict));
+  hf_json_time (&json, "first", note->first_ms);
+  hf_json_time (&json, "last", note->last_ms);
+  hf_json_uint (&json, "records", note->records);
+  hf_json_uint (&json, "recipients", note->recipients);
+  hf_json_uint (&json, "void", note->voids);
+  hf_json_uint (&json, "settled", note->settled);
+  hf_json_uint (&json, "provisional", segment->provisional);
+  hf_json_uint (&json, "breaches", note->breaches);
+  hf_json_uint (&json, "octets", note->octets);
+  hf_json_time (&json, "settled_at", kept ? segment->settled_ms : -1);
+  hf_json_string (&json, "kept_for", segment->keeper.text[0] != '\0' ? segment->keeper.text : NULL);
+  hf_json_end_object (&json);
+  return hf_json_write_line (&json, stdout, error);
+}
+
+static void
+print_row (const Trim *self, const HfTrimSegment *segment)
+{
+  const HfTrimNote *note = &segment->note;
+  g_autofree gchar *verdict = verdict_text (self, segment);
+  gchar first[25] = "-", last[25] = "-";
+  HfSegmentName name;
+
+  hf_segment_name (note->seq, &name);
+  if (note->first_ms >= 0)
+    {
+      hf_time_format (note->first_ms, first);
+      hf_time_format (note->last_ms, last);
+    }
+  printf ("%-16s  %-24s  %-24s  %8" G_GUINT64_FORMAT "  %12" G_GUINT64_FORMAT "  %s\n", name.text, first, last, note->records,
+          note->octets, verdict);
+}
+
+static gboolean
+print_plan (Trim *self, const GArray *plan, GError **error)
+{
+  if (!self->json)
+    printf ("%-16s  %-24s  %-24s  %8s  %12s  %s\n", "SEGMENT", "FIRST MESSAGE", "LAST MESSAGE", "MESSAGES", "OCTETS", "VERDICT");
+  for (guint i = 0; i < plan->len; i++)
+    {
+      const HfTrimSegment *segment = &g_array_index (plan, HfTrimSegment, i);
+
+      if (segment->verdict == HF_TRIM_GOES)
+        {
+          self->goes++;
+          self->octets += segment->note.octets;
+          self->records += segment->note.records;
+        }
+      if (!self->json)
+        print_row (self, segment);
+      else if (!print_json (segment, error))
+        return FALSE;
+    }
+  return fflush (stdout) == 0 || hf_error_set (error, HF_ERROR_IO, "trim", "cannot write to standard output");
+}
+
+/* ---- the removal ---- */
+
+static int
+remove_segments (const Trim *self, const HfConfig *config, const GArray *plan)
+{
+  g_autoptr (GError) error = NULL;
+  guint removed = 0;
+  gboolean ok;
+  HfWho who;
+
+  hf_who_init (&who);
+  ok = hf_trim_run (config->spool_directory, plan, &who, self->reason != NULL ? self->reason : DEFAULT_REASON, &removed, &error);
+  hf_who_clear (&who);
+  fprintf (stderr, "removed %u of %u segments\n", removed, self->goes);
+  if (ok)
+    return HF_EXIT_FINE;
+  fprintf (stderr, "holdfast trim: %s\n", error->message);
+  return HF_EXIT_BLIND;
+}
+
+static int
+act (const Trim *self, const HfConfig *config, const GArray *plan)
+{
+  g_autofree gchar *what
+      = g_strdup_printf ("%u of %u segments with %" G_GUINT64_FORMAT " messages, %" G_GUINT64_FORMAT " octets", self->goes,
+                         plan->len, self->records, self->octets);
+  g_autofree gchar *question = g_strdup_printf ("Remove %s, for good?", what);
+
+  if (self->goes == 0 || self->dry_run)
+    {
+      fprintf (stderr, "%s %s\n", self->goes == 0 ? "nothing goes:" : "would remove", what);
+      return HF_EXIT_FINE;
+    }
+  switch (self->yes ? HF_ANSWER_YES : hf_terminal_ask (question))
+    {
+    case HF_ANSWER_YES:
+      return remove_segments (self, config, plan);
+    case HF_ANSWER_NO:
+      fprintf (stderr, "nothing was removed\n");
+      return HF_EXIT_FINE;
+    default:
+      fprintf (stderr, "holdfast trim: there is no terminal to ask on; give --yes, or --dry-run to look only\n");
+      return HF_EXIT_USAGE;
+    }
+}
+
+static int
+run (Trim *self, const gchar *config_path)
+{
+  int code = HF_EXIT_FINE;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GArray) plan = NULL;
+  g_autoptr (HfConfig) config = hf_select_config (config_path, "trim", &code);
+  g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "trim", HF_READ_RECIPIENTS, &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "trim", &code) : NULL;
+
+  if (states == NULL)
+    return code;
+  self->retention_ms = config->retention_settled;
+  plan = hf_trim_plan (view, hf_sys_wall_ms (), self->retention_ms, state_of, states, hf_terminal_progress, &error);
+  hf_terminal_progress_end ();
+  g_clear_pointer (&view, hf_view_free); /* it holds the lock that the removal needs alone */
+  if (plan != NULL && print_plan (self, plan, &error))
+    return act (self, config, plan);
+  fprintf (stderr, "holdfast trim: nothing was removed: %s\n", error->message);
+  return HF_EXIT_BLIND;
+}
+
+int
+hf_verb_trim (int argc, char **argv, const gchar *config_path)
+{
+  Trim self = { FALSE };
+  const GOptionEntry entries[] = {
+    { "reason", 0, 0, G_OPTION_ARG_FILENAME, &self.reason, "Why; kept with the note of each segment", "TEXT" },
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &self.yes, "Do not ask", NULL },
+    { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &self.dry_run, "Only show what would be removed", NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &self.json, "One JSON object a line", NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GOptionContext) context = g_option_context_new ("- remove the segments in which all is void or settled");
+  g_autoptr (GError) error = NULL;
+  int code = HF_EXIT_USAGE;
+
+  g_option_context_add_main_entries (context, entries, NULL);
+  if (g_option_context_parse (context, &argc, &argv, &error) && argc == 1)
+    code = run (&self, config_path);
+  else
+    fprintf (stderr, "holdfast trim: %s\n", error != NULL ? error->message : "unexpected argument");
+  g_free (self.reason);
+  return code;
+}

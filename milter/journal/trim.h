@@ -1,0 +1,78 @@
+/* trim.h - which segments may go, and their removal
+ *
+ * A segment goes when every recipient in it is void or settled, the retention
+ * of those settled is over, and nothing in it is needed to understand a segment
+ * that stays.  What is torn or damaged has to be settled by itself: it may hold
+ * more than what can be read of it.  The segment being written and the newest
+ * closed one stay.  Nothing here knows how recipients come to be settled: the
+ * caller tells.
+ */
+#pragma once
+
+#include "milter/journal/view.h"
+
+G_BEGIN_DECLS
+
+/* What the caller knows of one entry. */
+typedef struct
+{
+  guint64 voids;       /* recipients, of a record that is whole */
+  guint64 settled;
+  guint64 provisional; /* neither */
+  gboolean is_settled; /* of an entry that is not whole: its place was settled */
+  gint64 settled_ms;   /* when the last of them was settled; G_MININT64: none was */
+} HfTrimState;
+
+typedef void (*HfTrimStateOf) (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data);
+
+typedef enum
+{
+  HF_TRIM_GOES,
+  HF_TRIM_OPEN,        /* the filter writes to it */
+  HF_TRIM_NEWEST,      /* the newest closed segment */
+  HF_TRIM_UNREADABLE,
+  HF_TRIM_DAMAGED,     /* something torn or damaged in it is not settled */
+  HF_TRIM_UNSETTLED,
+  HF_TRIM_RETENTION,   /* all is settled, but not for long enough */
+  HF_TRIM_NEEDED,      /* explains something in a segment that stays */
+} HfTrimVerdict;
+
+typedef struct
+{
+  HfTrimVerdict verdict;
+  HfTrimNote note;       /* what is kept of it when it goes; octets are those that were read */
+  guint64 provisional;   /* recipients */
+  guint64 unsettled_breaches;
+  gint64 settled_ms;     /* as in HfTrimState, of all entries */
+  HfId keeper;           /* the first record that keeps it; "" when there is none or it has no id */
+  guint64 keeper_offset; /* where that stands */
+  guint64 needed_by;     /* the segment that needs it */
+} HfTrimSegment;
+
+/**
+ * hf_trim_plan:
+ * @view: new, with HF_READ_VERIFY and HF_READ_RECIPIENTS; read to its end
+ * @now_ms: wall clock
+ * @progress: (nullable): called now and then
+ *
+ * Returns: (transfer full): of HfTrimSegment, one for each segment, oldest
+ * first; NULL with hf_view_next()'s error.
+ */
+GArray *hf_trim_plan (HfView *view, gint64 now_ms, gint64 retention_ms, HfTrimStateOf state_of, gpointer user_data,
+                      void (*progress) (const HfView *view), GError **error);
+
+/**
+ * hf_trim_run:
+ * @plan: from hf_trim_plan(), whose view has been freed
+ * @out_removed: (out): how many are gone, also on FALSE
+ *
+ * Locks readers out, writes the notes of the segments that go, syncs them, and
+ * only then removes one after the other, oldest first, each removal synced: a
+ * crash leaves notes of segments that are still there, never the reverse, and
+ * never a segment whose explanation is gone.  FALSE with HF_ERROR_BUSY (readers
+ * did not end), HF_ERROR_FULL, HF_ERROR_DENIED or HF_ERROR_IO.
+ */
+gboolean hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gchar *reason,
+                      guint *out_removed, GError **error);
+
+G_END_DECLS

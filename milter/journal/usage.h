@@ -1,0 +1,36 @@
+/* usage.h - what the journal takes of the file system, told to whoever plans
+ *
+ * The filter promises room to messages before they come (reservation.h).  Its
+ * last look at the file system grows old while the journal grows, so the
+ * journal counts here what it has taken since, and what it is about to take.
+ *
+ * Shared by the writer, its helper and the filter; each holds a reference.
+ * Counters are atomic and touched a few times a group.
+ */
+#pragma once
+
+#include "milter/journal/ground.h"
+
+#include <glib.h>
+#include <stdatomic.h>
+
+G_BEGIN_DECLS
+
+typedef struct
+{
+  _Atomic guint64 grown;  /* octets taken for good since the start; counted once they are synced */
+  _Atomic guint64 coming; /* octets of a spare that is being written ahead */
+  _Atomic int ground;     /* HfGroundKind, as found when the journal was opened or since */
+} HfUsage;
+
+HfUsage *hf_usage_new (void);
+HfUsage *hf_usage_ref (HfUsage *self);
+void hf_usage_unref (HfUsage *self);
+
+/* @self may be NULL in all of these: then nobody plans. */
+void hf_usage_grow (HfUsage *self, guint64 octets);
+void hf_usage_announce (HfUsage *self, guint64 octets);
+/* Takes an announcement back; @taken: the room was taken meanwhile. */
+void hf_usage_settle (HfUsage *self, guint64 octets, gboolean taken);
+
+G_END_DECLS

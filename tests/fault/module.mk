@@ -1,0 +1,23 @@
+# fault: what a fault, a crash or a power loss leaves behind; see doc/RELIABILITY
+#
+# A longer run: HOLDFAST_LONG=1 make check TESTS=tests/fault/test-sweep
+FAULT_TESTS = \
+	tests/fault/test-sweep
+FAULT_LIBS = tests/fault/libfault.a $(CLIENT_LIBS) $(FILTER_LIBS) $(UNIT_CUNIT)
+
+tests_fault_test_sweep_SOURCES = tests/fault/sweep.c
+tests_fault_test_sweep_LDADD = $(FAULT_LIBS)
+
+if HAVE_CUNIT
+check_LIBRARIES += tests/fault/libfault.a
+tests_fault_libfault_a_SOURCES = \
+	tests/fault/case.c tests/fault/case.h \
+	tests/fault/crew.c tests/fault/crew.h \
+	tests/fault/defects.c tests/fault/defects.h \
+	tests/fault/fault-rows.c tests/fault/faults.c tests/fault/faults.h \
+	tests/fault/inside.c tests/fault/inside.h \
+	tests/fault/mail.c tests/fault/mail.h \
+	tests/fault/scratch.c tests/fault/scratch.h
+check_PROGRAMS += $(FAULT_TESTS)
+TESTS += $(FAULT_TESTS)
+endif

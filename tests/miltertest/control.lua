@@ -1,0 +1,10 @@
+-- Control: expects what no filter here does, so that a failure is known to be seen.
+dofile(dir .. "/common.lua")
+run(function()
+	local conn = open(nil, nil)
+	greet(conn)
+	envelope(conn, "FFFF0000001", { "one@example.org" })
+	headers(conn)
+	ok("eom", mt.eom(conn))
+	expect_reply(conn, "end of message", "discard")
+end)

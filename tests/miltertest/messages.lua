@@ -1,0 +1,10 @@
+-- Three messages over one connection are taken and not changed.
+dofile(dir .. "/common.lua")
+run(function()
+	local conn = open(nil, nil)
+	greet(conn)
+	message(conn, "AAAA0000001", { "one@example.org" }, "hello\r\n")
+	message(conn, "AAAA0000002", { "one@example.org", "two@example.org", "three@example.org" }, ".\r\n..\r\n\r\n")
+	message(conn, "AAAA0000003", { "one@example.org" }, "no line end")
+	mt.disconnect(conn)
+end)

@@ -1,0 +1,45 @@
+# unit tests of journal, filter and command; kit.h and faults.h tell how they are made
+UNIT_KIT = tests/unit/libkit.a
+
+UNIT_TESTS += \
+	tests/unit/test-digest \
+	tests/unit/test-statement \
+	tests/unit/test-wire \
+	tests/unit/test-window \
+	tests/unit/test-record \
+	tests/unit/test-reader \
+	tests/unit/test-directory \
+	tests/unit/test-acts \
+	tests/unit/test-mbox \
+	tests/unit/test-output \
+	tests/unit/test-trim
+
+tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
+tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_statement_SOURCES = tests/unit/test-statement.c
+tests_unit_test_statement_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_wire_SOURCES = tests/unit/test-wire.c
+tests_unit_test_wire_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_window_SOURCES = tests/unit/test-window.c
+tests_unit_test_window_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_record_SOURCES = tests/unit/test-record.c
+tests_unit_test_record_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_reader_SOURCES = tests/unit/test-reader.c
+tests_unit_test_reader_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
+tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_acts_SOURCES = tests/unit/test-acts.c
+tests_unit_test_acts_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_mbox_SOURCES = tests/unit/test-mbox.c
+tests_unit_test_mbox_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
+tests_unit_test_output_SOURCES = tests/unit/test-output.c
+tests_unit_test_output_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
+tests_unit_test_trim_SOURCES = tests/unit/test-trim.c
+tests_unit_test_trim_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+
+if HAVE_CUNIT
+check_LIBRARIES += tests/unit/libkit.a
+tests_unit_libkit_a_SOURCES = \
+	tests/unit/faults.c tests/unit/faults.h \
+	tests/unit/kit.c tests/unit/kit.h
+endif
