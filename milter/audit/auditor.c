@@ -11,6 +11,7 @@
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
 #include "milter/journal/directory.h"
+#include "milter/journal/trimmed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -296,12 +297,36 @@ catch_up (HfAuditor *self, gboolean rebuild, GError **error)
   return TRUE;
 }
 
+static gint
+compare_seq (gconstpointer a, gconstpointer b)
+{
+  const guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+/* Segments that a note of trimming explains. */
+static GArray *
+list_trimmed (const gchar *dir_path)
+{
+  GArray *seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
+  HfTrimmed trimmed;
+
+  if (hf_trimmed_load (dir_path, &trimmed, NULL))
+    for (guint i = 0; i < trimmed.notes->len; i++)
+      g_array_append_val (seqs, g_array_index (trimmed.notes, HfTrimNote, i).seq);
+  hf_trimmed_clear (&trimmed);
+  g_array_sort (seqs, compare_seq);
+  return seqs;
+}
+
 static gboolean
 check_segments (HfAuditor *self, GError **error)
 {
   g_autofree gchar *dir_path = g_build_filename (self->spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autoptr (GError) failed = NULL;
   g_autoptr (GArray) present = hf_directory_list (dir_path, &failed);
+  g_autoptr (GArray) trimmed = NULL;
   g_autofree gchar *number = NULL;
   guint64 missing = 0;
 
@@ -310,7 +335,8 @@ check_segments (HfAuditor *self, GError **error)
     return TRUE;
   if (present == NULL)
     present = g_array_new (FALSE, FALSE, sizeof (guint64));
-  if (!hf_ledger_check_segments (self->ledger, present, NULL, &missing, error) || !hf_ledger_commit (self->ledger, error))
+  trimmed = list_trimmed (dir_path);
+  if (!hf_ledger_check_segments (self->ledger, present, trimmed, &missing, error) || !hf_ledger_commit (self->ledger, error))
     return FALSE;
   number = g_strdup_printf ("%" G_GUINT64_FORMAT, missing);
   if (missing > 0)

@@ -6,6 +6,7 @@
 
 #include "milter/base/error.h"
 #include "milter/command/json.h"
+#include "milter/command/list-unjournaled.h"
 #include "milter/command/row.h"
 #include "milter/command/select.h"
 #include "milter/command/state.h"
@@ -18,6 +19,7 @@ typedef struct
 {
   HfSelect select;
   gboolean json;
+  gboolean unjournaled;
   gchar *copy;
   HfStates *states;
   GHashTable *known; /* ids of all copies, in whatever form */
@@ -142,6 +144,8 @@ run (List *self, const gchar *config_path)
   if (states == NULL)
     return code;
   self->states = states;
+  if (self->unjournaled)
+    return hf_list_unjournaled (states->fates, self->json);
   self->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!list_all (self, view, &error) || fflush (stdout) != 0)
@@ -168,6 +172,7 @@ hf_verb_list (int argc, char **argv, const gchar *config_path)
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &self.json, "One JSON object a line", NULL },
     { "copy", 0, 0, G_OPTION_ARG_STRING, &self.copy, "Only copies that are whole, torn or damaged", "WHAT" },
+    { "unjournaled", 0, 0, G_OPTION_ARG_NONE, &self.unjournaled, "Messages of the MTA's log that the journal does not have", NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("[ID…] - list the messages of the journal");

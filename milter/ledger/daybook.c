@@ -8,6 +8,7 @@
 
 #include "milter/base/error.h"
 #include "milter/base/sys.h"
+#include "milter/journal/directory.h"
 #include "milter/ledger/daybook-private.h"
 
 #include <errno.h>
@@ -40,8 +41,12 @@ open_directory (HfDaybook *self, const gchar *spool, GError **error)
   if (hf_sys.mkdirat (spool_fd, HF_BOOKS_DIRECTORY, 0700) == 0)
     hf_sys.fsync (spool_fd); /* found out at the first commit where it failed: the file is synced with its directory */
   self->dir_fd = hf_sys.openat (spool_fd, HF_BOOKS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (self->dir_fd < 0)
+    hf_error_set_errno (error, errno, "books-open", "cannot open '%s'", self->dir_path);
+  else if (!hf_directory_adopt (spool_fd, self->dir_fd, error))
+    hf_sys_close (&self->dir_fd);
   hf_sys_close (&spool_fd);
-  return self->dir_fd >= 0 || hf_error_set_errno (error, errno, "books-open", "cannot open '%s'", self->dir_path);
+  return self->dir_fd >= 0;
 }
 
 static gboolean
@@ -56,6 +61,8 @@ take_lock (HfDaybook *self, GError **error)
     return errno == EAGAIN || errno == EACCES
                ? hf_error_set (error, HF_ERROR_BUSY, "books-lock", "another auditor keeps the books in '%s'", self->dir_path)
                : hf_error_set_errno (error, errno, "books-lock", "cannot lock '%s'", self->dir_path);
+  if (!hf_directory_adopt (self->dir_fd, self->lock_fd, error))
+    return FALSE;
   g_snprintf (text, sizeof text, "%-10d\n", (int) getpid ());
   hf_sys_pwrite_all (self->lock_fd, text, strlen (text), 0);
   return TRUE;
@@ -199,7 +206,7 @@ start_file (HfDaybook *self, GError **error)
   hf_statement_add_number (&builder, "seq", self->mark.seq);
   hf_statement_add (&builder, "created", created, -1);
   hf_statement_end (&builder);
-  ok = seal (self, 0, ++self->mark.group, &self->mark.chain, error);
+  ok = hf_directory_adopt (self->dir_fd, self->fd, error) && seal (self, 0, ++self->mark.group, &self->mark.chain, error);
   if (ok && hf_sys_pwrite_all (self->fd, self->group->str, self->group->len, 0) < 0)
     ok = hf_error_set_errno (error, errno, "books-write", "cannot write '%s/%s'", self->dir_path, name.text);
   self->mark.offset = self->group->len;

@@ -138,6 +138,19 @@ remove_with_companions (const gchar *path)
   unlink (path);
 }
 
+/* Root makes it for the spool's owner, whose programs have to get at it later;
+ * SQLite gives its companions to the same. */
+static gboolean
+adopt (HfLedger *self, GError **error)
+{
+  struct stat st;
+
+  if (chmod (self->path, 0600) < 0 || stat (self->spool, &st) < 0
+      || (geteuid () == 0 && chown (self->path, st.st_uid, st.st_gid) < 0))
+    return hf_error_set_errno (error, errno, "ledger", "cannot give ledger '%s' to the spool's owner", self->path);
+  return TRUE;
+}
+
 static gboolean
 create (HfLedger *self, GError **error)
 {
@@ -146,7 +159,8 @@ create (HfLedger *self, GError **error)
   remove_with_companions (self->path);
   if (!open_db (self, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error))
     return FALSE;
-  chmod (self->path, 0600);
+  if (!adopt (self, error))
+    return FALSE;
   g_snprintf (version, sizeof version, "PRAGMA user_version = %d", HF_LEDGER_VERSION);
   return run (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE", error)
          && run (self, hf_schema_sql, error) && run (self, version, error) && run (self, "COMMIT", error);
