@@ -195,8 +195,13 @@ place (HfFollow *self)
     return;
   if (self->has_from)
     {
-      if (!find_place (self, &self->from))
+      if (find_place (self, &self->from))
+        return;
+      /* told once: what is saved from here on has no place in the file that is gone */
+      if (self->from.inode != 0)
         self->gap = "the log file that was being read is gone";
+      memset (&self->from, 0, sizeof self->from);
+      self->from.read_ms = self->read_ms;
       return;
     }
   parts = hf_rotated_list (self->path);

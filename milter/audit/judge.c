@@ -340,14 +340,14 @@ hf_accounts_queue (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
   while (g_hash_table_iter_next (&iter, NULL, &value))
     {
       HfMail *mail = value;
+      const gboolean as_restored = mail->as_restored;
 
       if (!is_open (mail))
         continue;
       if (look_up (self, mail, queue, at_ms))
         missing++;
-      else if (mail->as_restored && !mail->listed)
-        continue;
-      mail->as_restored = mail->as_restored && mail->absent == 1;
+      /* one look after a restart changes nothing of what two looks before it told */
+      mail->as_restored = as_restored && !mail->listed && !mail->corrupt && mail->absent < 2;
       hf_mail_mark (self, mail);
     }
   builder = hf_daybook_begin (self->daybook, "snapshot");

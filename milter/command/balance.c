@@ -131,7 +131,7 @@ count_books (Balance *self, HfLedger *ledger, GError **error)
   g_autoptr (sqlite3_stmt) unjournaled
       = row != NULL ? hf_ledger_prepare (ledger,
                                          "SELECT count (*) FROM mail WHERE envelope IS NULL AND parent IS NULL AND accepted"
-                                         " AND at >= (SELECT min (at) FROM envelope)",
+                                         " AND at >= (SELECT min (at) / 1000 * 1000 FROM envelope)",
                                          error)
                     : NULL;
   int step;

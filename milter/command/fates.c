@@ -11,6 +11,7 @@ struct HfFates
   HfLedger *ledger;
   sqlite3_stmt *find;
   GArray *found;
+  HfAct place;
 };
 
 static void
@@ -57,6 +58,8 @@ hf_fates_free (HfFates *self)
   sqlite3_finalize (self->find);
   hf_ledger_free (self->ledger);
   g_array_unref (self->found);
+  g_free (self->place.outcome);
+  g_free (self->place.reason);
   g_free (self);
 }
 
@@ -86,13 +89,37 @@ hf_fates_find (HfFates *self, const gchar *id)
   return self->found->len > 0 ? self->found : NULL;
 }
 
-/* ---- messages without a copy ---- */
-
 static gchar *
 text_of (sqlite3_stmt *row, int column)
 {
   return g_strdup ((const gchar *) sqlite3_column_text (row, column));
 }
+
+const HfAct *
+hf_fates_place (HfFates *self, guint64 seq, guint64 offset)
+{
+  g_autoptr (sqlite3_stmt) row
+      = hf_ledger_prepare (self->ledger,
+                           "SELECT a.id, a.at, a.outcome, a.reason FROM place p JOIN act a ON a.id = p.act"
+                           " WHERE p.segment = ?1 AND p.offset = ?2",
+                           NULL);
+
+  if (row == NULL)
+    return NULL;
+  sqlite3_bind_int64 (row, 1, (gint64) seq);
+  sqlite3_bind_int64 (row, 2, (gint64) offset);
+  if (sqlite3_step (row) != SQLITE_ROW)
+    return NULL;
+  g_strlcpy (self->place.id.text, (const gchar *) sqlite3_column_text (row, 0), sizeof self->place.id.text);
+  self->place.at_ms = sqlite3_column_int64 (row, 1);
+  g_free (self->place.outcome);
+  self->place.outcome = text_of (row, 2);
+  g_free (self->place.reason);
+  self->place.reason = text_of (row, 3);
+  return &self->place;
+}
+
+/* ---- messages without a copy ---- */
 
 static gboolean
 add_recipients (HfFates *self, gint64 envelope, GArray *recipients, GError **error)

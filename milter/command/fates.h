@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "milter/journal/acts.h"
 #include "milter/journal/view.h"
 #include "milter/ledger/ledger.h"
 
@@ -32,6 +33,10 @@ HfLedger *hf_fates_ledger (HfFates *self);
 /* The recipients of message @id in the envelope's order, of HfFateOf, borrowed
  * until the next call; NULL when the ledger does not know it yet. */
 const GArray *hf_fates_find (HfFates *self, const gchar *id);
+
+/* The act in the books that settles what stands at @offset of segment @seq and is
+ * no whole record, borrowed until the next call; NULL for none. */
+const HfAct *hf_fates_place (HfFates *self, guint64 seq, guint64 offset);
 
 /**
  * hf_fates_each_missing:

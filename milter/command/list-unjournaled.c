@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static const gchar sql[] = "SELECT n, queue, instance, at, sender FROM mail WHERE envelope IS NULL AND parent IS NULL AND accepted"
-                           " AND at >= (SELECT min (at) FROM envelope) ORDER BY n";
+                           " AND at >= (SELECT min (at) / 1000 * 1000 FROM envelope) ORDER BY n";
 static const gchar legs_sql[] = "SELECT address, nullif (orig, ''), state, outcome, detail FROM leg WHERE mail = ?1 AND number > 0";
 
 static const gchar *

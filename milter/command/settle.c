@@ -140,7 +140,7 @@ unsettled (const Settle *self, const HfViewEntry *entry)
       HfState state;
 
       hf_state_of (self->states, entry, address, &state);
-      if (strcmp (state.state, "provisional") == 0 && hf_select_wants_recipient (&self->select, address))
+      if (!hf_state_is_final (&state) && hf_select_wants_recipient (&self->select, address))
         g_ptr_array_add (addresses, address);
     }
   return addresses;

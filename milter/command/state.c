@@ -42,7 +42,12 @@ hf_state_load (const HfConfig *config, const gchar *verb, int *out_exit)
 const HfAct *
 hf_state_place (const HfStates *states, const HfViewEntry *entry)
 {
-  return entry->copy == HF_COPY_WHOLE ? NULL : hf_acts_settled_place (states->acts, entry->seq, entry->item->offset);
+  const HfAct *act;
+
+  if (entry->copy == HF_COPY_WHOLE)
+    return NULL;
+  act = hf_acts_settled_place (states->acts, entry->seq, entry->item->offset);
+  return act != NULL || states->fates == NULL ? act : hf_fates_place (states->fates, entry->seq, entry->item->offset);
 }
 
 /* What the ledger says of @address; FALSE where it says nothing. */
@@ -64,8 +69,8 @@ find_fate (const HfStates *states, const HfViewEntry *entry, const gchar *addres
   return FALSE;
 }
 
-static gboolean
-is_final (const HfState *state)
+gboolean
+hf_state_is_final (const HfState *state)
 {
   return strcmp (state->state, "settled") == 0 || strcmp (state->state, "void") == 0;
 }
@@ -78,7 +83,7 @@ hf_state_of (const HfStates *states, const HfViewEntry *entry, const gchar *addr
   *out_state = (HfState) { "provisional", NULL, NULL, G_MININT64 };
   if (find_fate (states, entry, address, out_state))
     {
-      if (is_final (out_state))
+      if (hf_state_is_final (out_state))
         return;
     }
   else if (entry->mark != NULL)

@@ -39,6 +39,9 @@ HfStates *hf_state_load (const HfConfig *config, const gchar *verb, int *out_exi
 /* The state of the recipient @address of a message. */
 void hf_state_of (const HfStates *states, const HfViewEntry *entry, const gchar *address, HfState *out_state);
 
+/* TRUE for what is settled or void. */
+gboolean hf_state_is_final (const HfState *state);
+
 /* What stands there and is not whole was settled, be it by its id or by its place. */
 const HfAct *hf_state_place (const HfStates *states, const HfViewEntry *entry);
 

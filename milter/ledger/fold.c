@@ -30,6 +30,7 @@ typedef enum
   ADD_ACT,
   DECLARE_ALL,
   DECLARE_ONE,
+  DECLARE_PLACE,
   PUT_POSITION,
   ADD_SNAPSHOT,
   N_STATEMENTS,
@@ -63,6 +64,7 @@ static const gchar *const sql_texts[] = {
   [DECLARE_ONE] = "UPDATE recipient SET state = 'settled', outcome = ?2, detail = ?3, silent = 1, since = ?4"
                   " WHERE envelope = (SELECT n FROM envelope WHERE id = ?1) AND state NOT IN ('settled', 'void')"
                   " AND address = ?5",
+  [DECLARE_PLACE] = "INSERT OR IGNORE INTO place (segment, offset, act) VALUES (?1, ?2, ?3)",
   [PUT_POSITION] = "INSERT OR REPLACE INTO position (source, value) VALUES (?1, ?2)",
   [ADD_SNAPSHOT] = "INSERT OR REPLACE INTO snapshot (n, at, messages, missing) VALUES (?1, ?2, ?3, ?4)",
 };
@@ -327,12 +329,29 @@ declare (Fold *self, const gchar *id, gsize id_size, const HfPair *address)
   return step (self);
 }
 
+static guint64
+number_of (const Fold *self, const HfPair *pair)
+{
+  return pair != NULL ? g_ascii_strtoull (self->in->text->str + pair->value, NULL, 10) : 0;
+}
+
+static gboolean
+declare_place (Fold *self, const HfPair *segment, const HfPair *offset)
+{
+  if (!use (self, DECLARE_PLACE))
+    return FALSE;
+  sqlite3_bind_int64 (self->sql, 1, (gint64) number_of (self, segment));
+  sqlite3_bind_int64 (self->sql, 2, (gint64) number_of (self, offset));
+  bind_text (self, 3, "id");
+  return step (self);
+}
+
 /* An operator's act: `message` begins, and `recipients=all` or each `recipient`
- * behind it says whom it settles. */
+ * behind it says whom it settles; `segment` and `place` name what is no record. */
 static gboolean
 fold_act (Fold *self)
 {
-  const HfPair *message = NULL;
+  const HfPair *message = NULL, *segment = NULL;
 
   if (!use (self, ADD_ACT))
     return FALSE;
@@ -351,6 +370,10 @@ fold_act (Fold *self)
 
       if (strcmp (key, "message") == 0)
         message = pair;
+      else if (strcmp (key, "segment") == 0)
+        segment = pair;
+      else if (strcmp (key, "place") == 0 && !declare_place (self, segment, pair))
+        return FALSE;
       else if (message != NULL && (all || strcmp (key, "recipient") == 0)
                && !declare (self, self->in->text->str + message->value, message->size, all ? NULL : pair))
         return FALSE;

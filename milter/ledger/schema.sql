@@ -75,5 +75,13 @@ CREATE TABLE incident (
   text TEXT, line TEXT
 );
 CREATE TABLE act (id TEXT PRIMARY KEY, at INTEGER, outcome TEXT, reason TEXT, who TEXT) WITHOUT ROWID;
+
+-- what stands in the journal, is no whole record, and was settled by an act
+CREATE TABLE place (
+  segment INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
+  PRIMARY KEY (segment, offset)
+) WITHOUT ROWID;
+
+-- how far what is followed was read
 CREATE TABLE position (source TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE snapshot (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, messages INTEGER NOT NULL, missing INTEGER NOT NULL);

@@ -23,7 +23,7 @@ from lib import build, lab  # noqa: E402 (the path has to be set first)
 from lib.lab import TOP  # noqa: E402
 
 LOGS = TOP / "build" / "logs"
-FOLDERS = ("miltertest", "postfix", "sendmail", "fault", "corpus")
+FOLDERS = ("miltertest", "postfix", "sendmail", "fault", "corpus", "audit")
 
 # Scripts that the thread sanitizer's build runs too: all callbacks, many threads, a stop.
 TSAN_SCRIPTS = ("postfix/delivery", "postfix/sessions")
