@@ -369,7 +369,8 @@ fill_line (HfFollow *self, gint64 now_ms, HfFollowItem *out)
   if (self->is_log)
     out->clock->newest_s = MAX (out->clock->newest_s, now_ms / 1000);
   self->new_file = FALSE;
-  self->left_ms = 0;
+  if (!self->finishing)
+    self->left_ms = 0;
   self->read_ms = now_ms;
 }
 

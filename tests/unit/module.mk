@@ -48,6 +48,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+include tests/unit/audit.mk
 include tests/unit/journal.mk
 
 dist_check_SCRIPTS = tests/unit/test-docs.sh
