@@ -11,6 +11,6 @@ tests_unit_control_leak_SOURCES = tests/unit/control-leak.c
 tests_unit_control_race_SOURCES = tests/unit/control-race.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 # The integration tests, run by tests/run on a built tree.
-EXTRA_DIST += tests/run tests/lib tests/postfix tests/sendmail tests/command tests/fault
+EXTRA_DIST += tests/run tests/lib tests/postfix tests/sendmail tests/command tests/fault tests/audit
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

@@ -81,6 +81,7 @@ void hf_books_review (HfBooks *self, HfMessage *message);
 void hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg);
 void hf_books_close (HfBooks *self, HfMessage *message, HfClosed closed);
 void hf_books_accept (HfBooks *self, HfMessage *message);
+void hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent *event);
 
 /* entry.c */
 void hf_books_enter (HfBooks *self, const HfLogEvent *event);

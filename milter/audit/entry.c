@@ -14,7 +14,7 @@ hf_books_touch (HfBooks *self, HfMessage *message, const HfLogEvent *event)
     message->seen_ms = event->wall_ms;
   if (event->mta != HF_MTA_UNKNOWN && message->mta == HF_MTA_UNKNOWN)
     message->mta = (guint8)event->mta;
-  hf_message_add_evidence (message, event);
+  hf_books_add_evidence (self, message, event);
 }
 
 /* Kept in the queue, or at work there: what an operator did before is past. */

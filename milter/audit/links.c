@@ -369,7 +369,7 @@ hf_links_child (HfBooks *self, const HfLogEvent *event)
           child->label = parent->label;
           child->mta = parent->mta;
         }
-      hf_message_add_evidence (child, event);
+      hf_books_add_evidence (self, child, event);
       hf_books_accept (self, child);
       hf_links_set_parent (self, child, parent, event->link);
       hf_books_review (self, child);
