@@ -80,7 +80,7 @@ class FileSystem:
         """Takes all free space but about leave octets."""
         for size in (1 << 20, 1 << 16, 1 << 12):
             # opened anew, because xfs gives back at close what it took ahead of a file that grows
-            with open(self._ballast(), "ab") as out:
+            with open(self._ballast(), "ab", buffering=0) as out:
                 self._fill_by(out, size, leave)
 
     def _fill_by(self, out, size, leave):
@@ -88,7 +88,6 @@ class FileSystem:
         while self.free_bytes() >= leave + size:
             try:
                 out.write(block)
-                out.flush()
                 os.fsync(out.fileno())
             except OSError:
                 return
