@@ -189,7 +189,8 @@ hf_stage_drop (HfStage *self)
 gboolean
 hf_stage_begin (HfStage *self, GError **error)
 {
-  hf_stage_drop (self);
+  let_go (self);
+  hf_reservation_let_go (&self->reservation);
   if (self->buffer == NULL)
     self->buffer = g_malloc (HF_STAGE_BUFFER);
   self->written = 0;

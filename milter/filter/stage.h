@@ -54,12 +54,14 @@ typedef struct
 void hf_stage_init (HfStage *self, const HfStageArea *area);
 void hf_stage_clear (HfStage *self);
 
-/* Starts a new message; an old one is dropped. */
-gboolean hf_stage_begin (HfStage *self, GError **error);
-
-/* Reserves room for a message of @declared octets (0: not known).  FALSE with
- * HF_ERROR_FULL.  Without it, room is reserved as octets come. */
+/* Reserves room for a message of @declared octets (0: not known), to be called
+ * before it is started.  FALSE with HF_ERROR_FULL.  Without it, room is reserved
+ * as octets come. */
 gboolean hf_stage_reserve (HfStage *self, guint64 declared, GError **error);
+
+/* Starts a new message; an old one is dropped, but what hf_stage_reserve() got
+ * for the new one stays. */
+gboolean hf_stage_begin (HfStage *self, GError **error);
 
 /* Envelope lines, CRLF included, before any message octet. */
 gboolean hf_stage_add_lines (HfStage *self, const gchar *text, gsize size, GError **error);
