@@ -1,6 +1,7 @@
 # audit: log lines to fates; uses ledger, journal and base
 noinst_LIBRARIES += milter/audit/libaudit.a
 milter_audit_libaudit_a_SOURCES = \
+	milter/audit/begin.c \
 	milter/audit/books.c milter/audit/books.h milter/audit/books-private.h \
 	milter/audit/describe.c milter/audit/describe.h \
 	milter/audit/entry.c \
@@ -14,6 +15,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/message.c milter/audit/message.h \
 	milter/audit/operator.c \
 	milter/audit/postfix.c milter/audit/postfix.h \
+	milter/audit/postfix-policy.c milter/audit/postfix-policy.h \
 	milter/audit/postfix-result.c milter/audit/postfix-result.h \
 	milter/audit/reply.c milter/audit/reply.h \
 	milter/audit/result.c \
