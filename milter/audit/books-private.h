@@ -1,6 +1,7 @@
 /* books-private.h - the inside of the books, for the files that make them up
  *
  *   books.c     tables, names, review, handing out
+ *   begin.c     how a message comes in: opened, its headers, accepted
  *   entry.c     one function for each kind of event
  *   result.c    the one kind that decides nearly everything: recipients' fates
  *   links.c     parents and children
@@ -51,7 +52,7 @@ struct HfBooks
   guint16 cached_name[3];
 
   HfGaps *gaps;
-  GArray *gap_begins; /* guint64 by host: where a gap began that is not over, or 0 */
+  GArray *gap_begins; /* HfGap by host: one that is not over; begin_seq is 0 when there is none */
   GArray *renamed;    /* guint64 by instance: when its files got new names, or 0 */
 
   GHashTable *sessions; /* guint64 -> HfSession */
@@ -86,8 +87,20 @@ void hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent 
 /* entry.c */
 void hf_books_enter (HfBooks *self, const HfLogEvent *event);
 
+void hf_books_end_gaps (HfBooks *self);
 void hf_books_touch (HfBooks *self, HfMessage *message, const HfLogEvent *event);
 HfMessage *hf_books_find_or_begin (HfBooks *self, const HfLogEvent *event);
+
+void hf_books_prove_alive (HfBooks *self, HfMessage *message);
+gboolean hf_books_is_gone (const HfMessage *message);
+
+/* begin.c */
+void hf_begin_take_sender (HfMessage *message, const HfLogEvent *event);
+void hf_begin_opened (HfBooks *self, const HfLogEvent *event);
+void hf_begin_submitted (HfBooks *self, const HfLogEvent *event);
+void hf_begin_content (HfBooks *self, const HfLogEvent *event);
+void hf_begin_accepted (HfBooks *self, const HfLogEvent *event);
+void hf_begin_collected (HfBooks *self, const HfLogEvent *event);
 
 /* result.c */
 void hf_result_enter (HfBooks *self, const HfLogEvent *event);
@@ -106,6 +119,8 @@ void hf_session_connected (HfBooks *self, const HfLogEvent *event);
 void hf_session_join (HfBooks *self, HfMessage *message, const HfLogEvent *event);
 void hf_session_resolve (HfMessage *message, gboolean taken);
 void hf_session_forget (HfMessage *message);
+void hf_session_policy (HfBooks *self, const HfLogEvent *event);
+void hf_session_apply_policies (HfBooks *self, HfMessage *message);
 void hf_session_aborted (HfBooks *self, const HfLogEvent *event);
 void hf_session_end (HfBooks *self, const HfLogEvent *event);
 void hf_session_free (gpointer session);

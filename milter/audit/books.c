@@ -19,7 +19,7 @@ hf_books_new (const HfBooksSettings *settings)
   self->names = g_ptr_array_new_with_free_func (g_free);
   self->name_numbers = g_hash_table_new (g_str_hash, g_str_equal);
   self->gaps = hf_gaps_new ();
-  self->gap_begins = g_array_new (FALSE, TRUE, sizeof (guint64));
+  self->gap_begins = g_array_new (FALSE, TRUE, sizeof (HfGap));
   self->renamed = g_array_new (FALSE, TRUE, sizeof (guint64));
   self->sessions = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, hf_session_free);
   self->pending = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, hf_links_pending_free);
@@ -439,6 +439,7 @@ hf_books_finish (HfBooks *self)
 {
   if (self->finished)
     return;
+  hf_books_end_gaps (self);
   self->finished = TRUE;
   g_queue_clear (&self->line);
   g_queue_clear (&self->long_line);

@@ -18,8 +18,8 @@ hf_books_touch (HfBooks *self, HfMessage *message, const HfLogEvent *event)
 }
 
 /* Kept in the queue, or at work there: what an operator did before is past. */
-static void
-prove_alive (HfBooks *self, HfMessage *message)
+void
+hf_books_prove_alive (HfBooks *self, HfMessage *message)
 {
   message->alive_seq = self->seq;
   message->bulk_deleted = FALSE;
@@ -28,22 +28,12 @@ prove_alive (HfBooks *self, HfMessage *message)
   message->maybe_held = FALSE;
 }
 
-static gboolean
-is_gone (const HfMessage *message)
+gboolean
+hf_books_is_gone (const HfMessage *message)
 {
   return message->closed == HF_CLOSED_REMOVED || message->closed == HF_CLOSED_DELETED
          || message->closed == HF_CLOSED_REQUEUED || message->closed == HF_CLOSED_REUSED
          || message->closed == HF_CLOSED_VANISHED;
-}
-
-/* A new generation begins, so the old queue file, if it was open, is gone. */
-static void
-end_generation (HfBooks *self, HfMessage *older)
-{
-  if (older == NULL || older->closed != HF_CLOSED_NOT)
-    return;
-  hf_books_close (self, older, older->accepted ? HF_CLOSED_REUSED : HF_CLOSED_ABORTED);
-  hf_books_review (self, older);
 }
 
 /* Finds the message, or begins one whose beginning the log does not have. */
@@ -59,156 +49,26 @@ hf_books_find_or_begin (HfBooks *self, const HfLogEvent *event)
   return hf_books_begin (self, event, event->queue_id, FALSE);
 }
 
-/* The same line read twice (overlapping copies of a log) opens nothing. */
-static gboolean
-is_same_opening (const HfMessage *message, const HfLogEvent *event)
-{
-  return message->opened && !message->anticipated && message->arrived_ms == event->wall_ms;
-}
-
+/* The message, marked as spoken of; NULL when the books do not have it. */
 static HfMessage *
-open_message (HfBooks *self, const HfLogEvent *event)
+speak_of_known (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *older = hf_books_find (self, event, event->queue_id);
-  HfMessage *message;
+  HfMessage *message = hf_books_find (self, event, event->queue_id);
 
-  if (older != NULL && older->anticipated)
-    {
-      older->anticipated = FALSE;
-      hf_books_touch (self, older, event);
-      return older;
-    }
-  if (older != NULL && is_same_opening (older, event))
-    return NULL;
-  end_generation (self, older);
-  message = hf_books_begin (self, event, event->queue_id, TRUE);
   if (message != NULL)
     hf_books_touch (self, message, event);
   return message;
 }
 
-static void
-enter_opened (HfBooks *self, const HfLogEvent *event)
-{
-  HfMessage *message = open_message (self, event);
-
-  if (message == NULL)
-    return;
-  hf_session_join (self, message, event);
-  hf_links_opened (self, message, event);
-  hf_books_review (self, message);
-}
-
-static void
-enter_submitted (HfBooks *self, const HfLogEvent *event)
-{
-  HfMessage *message = open_message (self, event);
-  HfMessage *parent;
-
-  if (message == NULL)
-    return;
-  message->submitted = TRUE;
-  message->sender = hf_message_keep (message, event->sender);
-  hf_books_accept (self, message);
-  if (event->other_id.length > 0)
-    {
-      parent = hf_books_find (self, event, event->other_id);
-      message->parent = hf_message_keep (message, event->other_id);
-      message->parent_link = HF_LINK_REQUEUED;
-      if (parent != NULL)
-        hf_links_set_parent (self, message, parent, HF_LINK_REQUEUED);
-    }
-  hf_books_review (self, message);
-}
-
-/* Mail from inside (notifications, forwards) begins with this line. */
-static void
-enter_content (HfBooks *self, const HfLogEvent *event)
-{
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
-  guint32 hash = 5381;
-
-  if (message == NULL && hf_books_is_forgotten (self, event, event->queue_id))
-    return;
-  if (message == NULL || is_gone (message) || (message->has_content && message->active))
-    {
-      end_generation (self, message);
-      message = hf_books_begin (self, event, event->queue_id, TRUE);
-    }
-  if (message == NULL)
-    return;
-  for (gsize i = 0; i < event->text.length; i++)
-    hash = hash * 33 + (guchar)event->text.at[i];
-  message->anticipated = FALSE;
-  message->has_content = TRUE;
-  message->content_hash = hash;
-  hf_books_touch (self, message, event);
-  hf_links_content (self, message);
-  hf_books_review (self, message);
-}
-
-static void
-take_sender (HfMessage *message, const HfLogEvent *event)
-{
-  if (message->sender == NULL)
-    message->sender = hf_message_keep (message, event->sender);
-}
-
-static void
-take_expected (HfMessage *message, const HfLogEvent *event)
-{
-  if (!event->has_count)
-    return;
-  message->expected = MAX (message->expected, (guint32)MIN (event->count, HF_EXPECTED_MAX));
-  message->has_expected = TRUE;
-}
-
-static void
-enter_accepted (HfBooks *self, const HfLogEvent *event)
+/* The same, and one that is not known begins; NULL when it was forgotten. */
+static HfMessage *
+speak_of (HfBooks *self, const HfLogEvent *event)
 {
   HfMessage *message = hf_books_find_or_begin (self, event);
 
-  if (message == NULL)
-    return;
-  if (event->mta == HF_MTA_POSTFIX && is_gone (message))
-    message = hf_books_begin (self, event, event->queue_id, FALSE);
-  message->anticipated = FALSE;
-  take_sender (message, event);
-  take_expected (message, event);
-  if (event->mta == HF_MTA_POSTFIX)
-    {
-      /* the queue manager has it: whatever seemed to end it did not */
-      message->closed = HF_CLOSED_NOT;
-      message->active = TRUE;
-      message->held = FALSE;
-      message->stuck = FALSE;
-    }
-  prove_alive (self, message);
-  hf_books_touch (self, message, event);
-  hf_books_accept (self, message);
-  hf_books_review (self, message);
-}
-
-/* Sendmail's line after DATA; it is written for refused messages too. */
-static void
-enter_collected (HfBooks *self, const HfLogEvent *event)
-{
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
-
-  if (message == NULL && hf_books_is_forgotten (self, event, event->queue_id))
-    return;
-  if (message == NULL)
-    message = hf_books_begin (self, event, event->queue_id, TRUE);
-  if (message == NULL)
-    return;
-  message->opened = TRUE;
-  message->anticipated = FALSE;
-  take_sender (message, event);
-  take_expected (message, event);
-  hf_books_touch (self, message, event);
-  if (event->kind == HF_LOG_ABORTED && message->closed == HF_CLOSED_NOT && !message->accepted)
-    hf_books_close (self, message, HF_CLOSED_ABORTED);
-  hf_books_review (self, message);
+  if (message != NULL)
+    hf_books_touch (self, message, event);
+  return message;
 }
 
 /* A recipient of its own row, without a line of a delivery agent. */
@@ -243,12 +103,11 @@ enter_recipient_refused (HfBooks *self, const HfLogEvent *event)
 static void
 enter_recipient_removed (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
+  HfMessage *message = speak_of_known (self, event);
   HfLeg *leg;
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
   leg = mention (message, event->address);
   if (!leg->covers && !leg->added)
     message->covered++;
@@ -260,12 +119,11 @@ enter_recipient_removed (HfBooks *self, const HfLogEvent *event)
 static void
 enter_recipient_added (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
+  HfMessage *message = speak_of_known (self, event);
   HfLeg *leg;
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
   leg = mention (message, event->address);
   leg->added = !leg->covers;
   hf_books_review (self, message);
@@ -274,7 +132,7 @@ enter_recipient_added (HfBooks *self, const HfLogEvent *event)
 static void
 take_hint (HfMessage *message, const HfLogEvent *event)
 {
-  take_sender (message, event);
+  hf_begin_take_sender (message, event);
   if (message->hint == NULL)
     message->hint = hf_message_keep (message, event->address);
 }
@@ -286,13 +144,13 @@ enter_not_taken (HfBooks *self, const HfLogEvent *event)
   static const HfClosed closed[] = { [HF_LOG_REFUSED] = HF_CLOSED_REFUSED,
                                      [HF_LOG_ABORTED] = HF_CLOSED_ABORTED,
                                      [HF_LOG_CANCELED] = HF_CLOSED_CANCELED };
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
+  HfMessage *message = speak_of_known (self, event);
 
   if (message == NULL)
     return;
   take_hint (message, event);
-  hf_books_touch (self, message, event);
-  if (message->closed == HF_CLOSED_NOT && !(message->accepted && message->active))
+  if (message->closed == HF_CLOSED_NOT
+      && (event->kind == HF_LOG_CANCELED || !(message->accepted && message->active)))
     {
       message->accepted = FALSE;
       hf_books_close (self, message, closed[event->kind]);
@@ -306,7 +164,7 @@ enter_aborted (HfBooks *self, const HfLogEvent *event)
   if (event->queue_id.length == 0)
     hf_session_aborted (self, event);
   else if (event->has_count)
-    enter_collected (self, event);
+    hf_begin_collected (self, event);
   else
     enter_not_taken (self, event);
 }
@@ -314,12 +172,11 @@ enter_aborted (HfBooks *self, const HfLogEvent *event)
 static void
 enter_discarded (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
+  HfMessage *message = speak_of_known (self, event);
 
   if (message == NULL)
     return;
   take_hint (message, event);
-  hf_books_touch (self, message, event);
   if (message->discarded_by == NULL)
     message->discarded_by = hf_message_keep (message, event->text);
   message->accepted = TRUE;
@@ -331,14 +188,12 @@ enter_discarded (HfBooks *self, const HfLogEvent *event)
 static void
 enter_held (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = event->operator_action ? hf_books_find_or_begin (self, event)
-                                              : hf_books_find (self, event, event->queue_id);
+  HfMessage *message = event->operator_action ? speak_of (self, event) : speak_of_known (self, event);
 
   if (message == NULL)
     return;
   take_hint (message, event);
-  hf_books_touch (self, message, event);
-  prove_alive (self, message);
+  hf_books_prove_alive (self, message);
   message->held = event->kind == HF_LOG_HELD;
   message->active = FALSE;
   if (event->operator_action)
@@ -352,12 +207,11 @@ enter_held (HfBooks *self, const HfLogEvent *event)
 static void
 enter_redirected (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find (self, event, event->queue_id);
+  HfMessage *message = speak_of_known (self, event);
 
   if (message == NULL)
     return;
   take_hint (message, event);
-  hf_books_touch (self, message, event);
   message->redirected = TRUE;
   message->redirect_to = hf_message_keep (message, event->other_address);
   hf_books_review (self, message);
@@ -367,11 +221,10 @@ enter_redirected (HfBooks *self, const HfLogEvent *event)
 static void
 enter_expired (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find_or_begin (self, event);
+  HfMessage *message = speak_of (self, event);
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
   message->expired = TRUE;
   hf_books_accept (self, message);
   hf_books_review (self, message);
@@ -380,14 +233,13 @@ enter_expired (HfBooks *self, const HfLogEvent *event)
 static void
 enter_gone (HfBooks *self, const HfLogEvent *event, HfClosed closed)
 {
-  HfMessage *message = hf_books_find_or_begin (self, event);
+  HfMessage *message = speak_of (self, event);
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
   hf_books_accept (self, message);
   /* an operator's deletion explains a removal, not the other way round */
-  if (message->closed == HF_CLOSED_NOT || (closed == HF_CLOSED_DELETED && !is_gone (message))
+  if (message->closed == HF_CLOSED_NOT || (closed == HF_CLOSED_DELETED && !hf_books_is_gone (message))
       || (closed == HF_CLOSED_REMOVED && message->closed == HF_CLOSED_REUSED))
     hf_books_close (self, message, closed);
   hf_books_review (self, message);
@@ -410,13 +262,12 @@ enter_deleted (HfBooks *self, const HfLogEvent *event)
 static void
 enter_force_expired (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find_or_begin (self, event);
+  HfMessage *message = speak_of (self, event);
 
   hf_operator_single (self, event, HF_BULK_EXPIRED);
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
-  prove_alive (self, message);
+  hf_books_prove_alive (self, message);
   hf_books_accept (self, message);
   hf_books_review (self, message);
 }
@@ -424,12 +275,11 @@ enter_force_expired (HfBooks *self, const HfLogEvent *event)
 static void
 enter_corrupt (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find_or_begin (self, event);
+  HfMessage *message = speak_of (self, event);
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
-  prove_alive (self, message);
+  hf_books_prove_alive (self, message);
   hf_books_accept (self, message);
   if (message->closed == HF_CLOSED_NOT)
     hf_books_close (self, message, HF_CLOSED_CORRUPT);
@@ -439,11 +289,10 @@ enter_corrupt (HfBooks *self, const HfLogEvent *event)
 static void
 enter_expansion (HfBooks *self, const HfLogEvent *event)
 {
-  HfMessage *message = hf_books_find_or_begin (self, event);
+  HfMessage *message = speak_of (self, event);
 
   if (message == NULL)
     return;
-  hf_books_touch (self, message, event);
   hf_message_add_expansion (message, event->address, event->other_address);
   hf_books_accept (self, message);
   hf_books_review (self, message);
@@ -473,66 +322,88 @@ enter_mark (HfBooks *self, const HfLogEvent *event)
   hf_books_review (self, message);
 }
 
-static guint64 *
-slot_of (GArray *array, guint index)
-{
-  if (index >= array->len)
-    g_array_set_size (array, index + 1);
-  return &g_array_index (array, guint64, index);
-}
-
 /* How long before its report a gap without a known beginning may reach back. */
 #define GAP_REACH_MS 60000
+
+static HfGap *
+begun_gap (HfBooks *self, guint16 host)
+{
+  if (host >= self->gap_begins->len)
+    g_array_set_size (self->gap_begins, host + 1U);
+  return &g_array_index (self->gap_begins, HfGap, host);
+}
 
 static void
 enter_gap (HfBooks *self, const HfLogEvent *event)
 {
-  HfGap gap = { .end_seq = self->seq,
+  HfGap gap = { .begin_seq = self->seq,
+                .end_seq = self->seq,
                 .count = event->has_count ? event->count : 0,
                 .why = event->text.at,
                 .at = event->at,
                 .wall_ms = event->wall_ms,
-                .host = HF_ANY_HOST };
-  guint64 *begin;
+                .host = event->host.at != NULL ? hf_books_number (self, event->host, 0) : HF_ANY_HOST };
+  HfGap *begun;
 
-  if (event->host.at == NULL)
+  if (gap.host == HF_ANY_HOST)
     {
-      gap.begin_seq = self->seq;
       hf_gaps_add (self->gaps, &gap);
       return;
     }
-  gap.host = hf_books_number (self, event->host, 0);
-  begin = slot_of (self->gap_begins, gap.host);
+  begun = begun_gap (self, gap.host);
   if (event->kind == HF_LOG_GAP_BEGINS)
     {
-      if (*begin == 0)
-        *begin = self->seq;
+      if (begun->begin_seq == 0)
+        *begun = gap;
       return;
     }
-  gap.begin_seq = *begin != 0 ? *begin : hf_gaps_seq_at (self->gaps, event->wall_ms - GAP_REACH_MS);
-  *begin = 0;
+  gap.begin_seq = begun->begin_seq != 0 ? begun->begin_seq
+                                        : hf_gaps_seq_at (self->gaps, event->wall_ms - GAP_REACH_MS);
+  begun->begin_seq = 0;
   hf_gaps_add (self->gaps, &gap);
+}
+
+/* A gap whose end was never told reaches to the end of the log, unless it is
+ * the end of the log. */
+void
+hf_books_end_gaps (HfBooks *self)
+{
+  for (guint host = 0; host < self->gap_begins->len; host++)
+    {
+      HfGap *begun = &g_array_index (self->gap_begins, HfGap, host);
+
+      if (begun->begin_seq == 0 || begun->begin_seq == self->seq)
+        continue;
+      begun->end_seq = self->seq;
+      hf_gaps_add (self->gaps, begun);
+    }
 }
 
 void
 hf_books_enter (HfBooks *self, const HfLogEvent *event)
 {
+  if (event->queue_id.length == 0
+      && (event->kind == HF_LOG_DISCARDED || event->kind == HF_LOG_HELD || event->kind == HF_LOG_REDIRECTED))
+    {
+      hf_session_policy (self, event);
+      return;
+    }
   switch (event->kind)
     {
     case HF_LOG_OPENED:
-      enter_opened (self, event);
+      hf_begin_opened (self, event);
       return;
     case HF_LOG_SUBMITTED:
-      enter_submitted (self, event);
+      hf_begin_submitted (self, event);
       return;
     case HF_LOG_CONTENT:
-      enter_content (self, event);
+      hf_begin_content (self, event);
       return;
     case HF_LOG_COLLECTED:
-      enter_collected (self, event);
+      hf_begin_collected (self, event);
       return;
     case HF_LOG_ACCEPTED:
-      enter_accepted (self, event);
+      hf_begin_accepted (self, event);
       return;
     case HF_LOG_RESULT:
       hf_result_enter (self, event);

@@ -15,6 +15,20 @@ hf_log_event_init (HfLogEvent *self, const HfLogLine *line)
   self->delay_ms = -1;
 }
 
+HfParsed
+hf_log_event_of (HfLogEvent *self, HfLogKind kind)
+{
+  self->kind = kind;
+  return HF_PARSE_EVENT;
+}
+
+HfParsed
+hf_log_event_discarded (HfLogEvent *self, const gchar *by)
+{
+  self->text = hf_slice (by);
+  return hf_log_event_of (self, HF_LOG_DISCARDED);
+}
+
 /* Digits and consonants, y among them: the base 52 of Postfix's long ids. */
 static gboolean
 is_base52 (gchar c)

@@ -154,6 +154,10 @@ typedef enum
   HF_PARSE_DOUBTFUL /* of the mail program, and could be read in two ways: not believed */
 } HfParsed;
 
+/* How a parser returns an event of @kind, and one of a discard by @by, a static string. */
+HfParsed hf_log_event_of (HfLogEvent *self, HfLogKind kind);
+HfParsed hf_log_event_discarded (HfLogEvent *self, const gchar *by);
+
 /**
  * hf_log_next_address:
  * @list: "<a@b>,<c@d>"; what is left of it afterwards

@@ -4,6 +4,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/accounts.c milter/audit/accounts.h milter/audit/accounts-private.h \
 	milter/audit/acts-intake.c milter/audit/acts-intake.h \
 	milter/audit/auditor.c milter/audit/auditor.h \
+	milter/audit/begin.c \
 	milter/audit/books.c milter/audit/books.h milter/audit/books-private.h \
 	milter/audit/describe.c milter/audit/describe.h \
 	milter/audit/entry.c \
@@ -22,6 +23,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/operator.c \
 	milter/audit/part.c milter/audit/part.h \
 	milter/audit/postfix.c milter/audit/postfix.h \
+	milter/audit/postfix-policy.c milter/audit/postfix-policy.h \
 	milter/audit/postfix-result.c milter/audit/postfix-result.h \
 	milter/audit/queue.c milter/audit/queue.h \
 	milter/audit/reply.c milter/audit/reply.h \

@@ -136,27 +136,8 @@ read_local (HfLogEvent *out)
 static void
 read_remote (HfLogEvent *out)
 {
-  const gchar *detail;
-
   out->fate = hf_slice_is (out->program, "lmtp") ? HF_FATE_DELIVERED : HF_FATE_RELAYED;
-  switch (hf_reply_read (out->text, &out->other_id, &detail))
-    {
-    case HF_REPLY_STORED:
-      out->fate = HF_FATE_DELIVERED;
-      return;
-    case HF_REPLY_QUEUED:
-      out->fate = HF_FATE_RELAYED;
-      return;
-    case HF_REPLY_THROWN_AWAY:
-      set_discarded (out, detail);
-      return;
-    case HF_REPLY_BOUNCED:
-      out->fate = HF_FATE_BOUNCED;
-      return;
-    case HF_REPLY_PLAIN:
-    default:
-      return;
-    }
+  hf_reply_enter (out);
 }
 
 static void

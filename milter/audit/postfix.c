@@ -1,12 +1,13 @@
 /* postfix.c - what a line of Postfix, 3.4 to 3.12, says
  *
  * One function for each group of daemons.  Recipients' results are in
- * postfix-result.c.
+ * postfix-result.c, policies and milters in postfix-policy.c.
  */
 #include <config.h>
 
 #include "milter/audit/postfix.h"
 
+#include "milter/audit/postfix-policy.h"
 #include "milter/audit/postfix-result.h"
 #include "milter/audit/reply.h"
 
@@ -86,120 +87,6 @@ take_queue_id (HfSlice *text, HfSlice *out_id)
   return TRUE;
 }
 
-static HfParsed
-event (HfLogEvent *out, HfLogKind kind)
-{
-  out->kind = kind;
-  return HF_PARSE_EVENT;
-}
-
-/* "smtpd: connect from …": known openings of lines that touch no fate. */
-static gboolean
-starts_with_any (HfSlice text, const gchar *const *openings)
-{
-  for (; *openings != NULL; openings++)
-    if (hf_slice_starts (text, *openings))
-      return TRUE;
-  return FALSE;
-}
-
-/* The last " to=<R>" of "…; from=<S> to=<R> proto=…": a label, never a fate. */
-static void
-take_policy_addresses (HfSlice text, HfLogEvent *out)
-{
-  gssize at = hf_slice_find_last (text, "; from=<");
-  HfSlice rest;
-
-  if (at < 0)
-    return;
-  rest = hf_slice_from (text, (gsize)at);
-  if (!hf_slice_cut (&rest, "> to=<", &out->sender))
-    return;
-  out->sender = hf_slice_from (out->sender, strlen ("; from=<"));
-  if (!hf_slice_cut (&rest, "> ", &out->address) && hf_slice_ends (rest, ">"))
-    out->address = hf_slice_head (rest, rest.length - 1);
-}
-
-/* The new address of "redirect: …": at the end for cleanup, after the words
- * "triggers REDIRECT" for smtpd. */
-static void
-take_redirection (HfSlice text, HfLogEvent *out)
-{
-  static const gchar words[] = "triggers REDIRECT ";
-  gssize at = hf_slice_find_last (text, words);
-
-  if (at >= 0)
-    {
-      HfSlice rest = hf_slice_from (text, (gsize)at + strlen (words));
-
-      if (!hf_slice_cut (&rest, ";", &out->other_address))
-        out->other_address = rest;
-      return;
-    }
-  at = hf_slice_find_last (text, ">: ");
-  if (at >= 0)
-    out->other_address = hf_slice_from (text, (gsize)at + 3);
-}
-
-/* Whose discard it was, as the books name it. */
-static const gchar *
-discard_class (Daemon daemon, gboolean milter, gboolean milter_header, HfSlice rest)
-{
-  if (milter)
-    return "filter: milter";
-  if (milter_header)
-    return "policy: milter_header_checks";
-  if (daemon == DAEMON_SMTPD)
-    return "policy: access map";
-  return hf_slice_starts (rest, "body ") ? "policy: body_checks" : "policy: header_checks";
-}
-
-/* A refusal at RCPT is one recipient's when smtpd says it; cleanup, which speaks
- * for mail from sendmail(1), refuses the whole message. */
-static HfParsed
-refusal (Daemon daemon, HfSlice rest, HfLogEvent *out)
-{
-  if (daemon == DAEMON_CLEANUP)
-    return event (out, HF_LOG_REFUSED);
-  if (hf_slice_starts (rest, "RCPT from "))
-    return event (out, HF_LOG_RECIPIENT_REFUSED);
-  if (hf_slice_starts (rest, "DATA from ") || hf_slice_starts (rest, "BDAT from ")
-      || hf_slice_starts (rest, "END-OF-MESSAGE from ") || hf_slice_starts (rest, "DATA content from "))
-    return event (out, HF_LOG_REFUSED);
-  return event (out, HF_LOG_ALIVE);
-}
-
-/* "ACTION: …" of access maps, header and body checks, and milters. */
-static HfParsed
-parse_action (Daemon daemon, HfSlice text, HfLogEvent *out)
-{
-  static const gchar *const harmless[] = { "warn: ",    "warning: ", "info: ",    "filter: ",  "bcc: ",    "prepend: ",
-                                           "replace: ", "strip: ",   "ignore: ",  "delay: ",  "permit: ",
-                                           "trace: ",   "reject_warning: ", "delete: ", "dunno: ", NULL };
-  HfSlice rest = text;
-  gboolean milter_header = hf_slice_skip (&rest, "milter-header-");
-  gboolean milter = !milter_header && hf_slice_skip (&rest, "milter-");
-
-  if (starts_with_any (rest, harmless))
-    return event (out, HF_LOG_ALIVE);
-  take_policy_addresses (rest, out);
-  if (hf_slice_skip (&rest, "reject: "))
-    return refusal (daemon, rest, out);
-  if (hf_slice_skip (&rest, "hold: "))
-    return event (out, HF_LOG_HELD);
-  if (hf_slice_skip (&rest, "discard: "))
-    {
-      out->text = hf_slice (discard_class (daemon, milter, milter_header, rest));
-      return event (out, HF_LOG_DISCARDED);
-    }
-  if (hf_slice_skip (&rest, "redirect: "))
-    {
-      take_redirection (rest, out);
-      return event (out, HF_LOG_REDIRECTED);
-    }
-  return HF_PARSE_UNKNOWN;
-}
-
 /* "1" or "0/1" */
 static void
 read_counter (HfSlice value, guint *accepted, guint *all)
@@ -261,8 +148,8 @@ parse_broken_session (HfSlice text, HfLogEvent *out)
     return HF_PARSE_UNKNOWN;
   if (hf_slice_starts (rest, "DATA (") || hf_slice_starts (rest, "BDAT (")
       || hf_slice_starts (rest, "DATA ") || hf_slice_starts (rest, "BDAT "))
-    return event (out, HF_LOG_ABORTED);
-  return event (out, HF_LOG_NOTHING);
+    return hf_log_event_of (out, HF_LOG_ABORTED);
+  return hf_log_event_of (out, HF_LOG_NOTHING);
 }
 
 /* "proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as NEW; from=…" */
@@ -272,13 +159,13 @@ parse_proxy (HfSlice text, HfLogEvent *out)
   HfSlice rest = text, reply, id;
 
   if (!hf_slice_skip (&rest, "proxy-accept: END-OF-MESSAGE: "))
-    return event (out, HF_LOG_NOTHING);
+    return hf_log_event_of (out, HF_LOG_NOTHING);
   if (!hf_slice_cut (&rest, "; from=<", &reply))
     reply = rest;
   if (hf_reply_read (reply, &id, NULL) != HF_REPLY_QUEUED)
-    return event (out, HF_LOG_NOTHING);
+    return hf_log_event_of (out, HF_LOG_NOTHING);
   out->queue_id = id;
-  return event (out, HF_LOG_PROXIED);
+  return hf_log_event_of (out, HF_LOG_PROXIED);
 }
 
 static HfParsed
@@ -295,14 +182,26 @@ parse_client (HfSlice text, HfLogEvent *out)
       if (!hf_queue_id_is_postfix (out->other_id))
         out->other_id = HF_SLICE_NONE;
     }
-  return event (out, HF_LOG_OPENED);
+  return hf_log_event_of (out, HF_LOG_OPENED);
+}
+
+/* Before the first recipient is accepted there is no queue file yet.  A refusal
+ * then is no message's; what is to be done with the message that is about to be
+ * opened by this process, is. */
+static HfParsed
+parse_before_queue (HfSlice text, HfLogEvent *out)
+{
+  if (hf_postfix_policy_parse (text, FALSE, out) == HF_PARSE_EVENT
+      && (out->kind == HF_LOG_DISCARDED || out->kind == HF_LOG_HELD || out->kind == HF_LOG_REDIRECTED))
+    return HF_PARSE_EVENT;
+  return hf_log_event_of (out, HF_LOG_NOTHING);
 }
 
 static HfParsed
 parse_smtpd (HfSlice text, HfLogEvent *out)
 {
   static const gchar *const openings[] = {
-    "NOQUEUE: ",    "improper command pipelining after ", "discarding EHLO keywords",
+    "improper command pipelining after ", "discarding EHLO keywords",
     "Anonymous TLS connection ", "Untrusted TLS connection ", "Trusted TLS connection ",
     "Verified TLS connection ",  "setting up TLS connection ", "initializing the server-side TLS",
     "SSL_accept",   "SSL_read",  "SSL_write",  "SSL_shutdown", "TLS ",  "using backwards-compatible",
@@ -311,23 +210,23 @@ parse_smtpd (HfSlice text, HfLogEvent *out)
   };
 
   if (hf_slice_starts (text, "connect from "))
-    return event (out, HF_LOG_CONNECTED);
+    return hf_log_event_of (out, HF_LOG_CONNECTED);
   if (hf_slice_starts (text, "disconnect from "))
     return parse_disconnect (text, out);
   if (out->queue_id.length > 0 && hf_slice_starts (text, "client="))
     return parse_client (text, out);
-  if (hf_slice_starts (text, "NOQUEUE: proxy-"))
-    text = hf_slice_from (text, strlen ("NOQUEUE: "));
+  if (hf_slice_skip (&text, "NOQUEUE: ") && !hf_slice_starts (text, "proxy-"))
+    return parse_before_queue (text, out);
   if (hf_slice_starts (text, "proxy-"))
     return parse_proxy (text, out);
   if (parse_broken_session (text, out) == HF_PARSE_EVENT)
     return HF_PARSE_EVENT;
   if (out->queue_id.length > 0)
     return hf_slice_starts (text, "replacing ") || hf_slice_starts (text, "TLS ")
-               ? event (out, HF_LOG_ALIVE)
-               : parse_action (DAEMON_SMTPD, text, out);
-  if (starts_with_any (text, openings) || hf_slice_find (text, ": replacing command ") > 0)
-    return event (out, HF_LOG_NOTHING);
+               ? hf_log_event_of (out, HF_LOG_ALIVE)
+               : hf_postfix_policy_parse (text, FALSE, out);
+  if (hf_slice_starts_any (text, openings) || hf_slice_find (text, ": replacing command ") > 0)
+    return hf_log_event_of (out, HF_LOG_NOTHING);
   return HF_PARSE_UNKNOWN;
 }
 
@@ -336,25 +235,22 @@ parse_cleanup (HfSlice text, HfLogEvent *out)
 {
   if (out->queue_id.length == 0)
     return hf_slice_starts (text, "table ") || hf_slice_starts (text, "statistics: ")
-               ? event (out, HF_LOG_NOTHING)
+               ? hf_log_event_of (out, HF_LOG_NOTHING)
                : HF_PARSE_UNKNOWN;
   if (hf_slice_skip (&text, "message-id="))
     {
       out->text = text;
-      return event (out, HF_LOG_CONTENT);
+      return hf_log_event_of (out, HF_LOG_CONTENT);
     }
   if (hf_slice_starts (text, "resent-message-id=") || hf_slice_starts (text, "ignoring redundant"))
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   if (hf_slice_is (text, "removed (canceled)"))
-    return event (out, HF_LOG_CANCELED);
+    return hf_log_event_of (out, HF_LOG_CANCELED);
   if (hf_slice_is (text, "removed (discarded)"))
-    {
-      out->text = hf_slice ("policy: discarded");
-      return event (out, HF_LOG_DISCARDED);
-    }
+    return hf_log_event_discarded (out, "policy: discarded");
   if (hf_slice_starts (text, "to="))
     return hf_postfix_result_parse (text, out);
-  return parse_action (DAEMON_CLEANUP, text, out);
+  return hf_postfix_policy_parse (text, TRUE, out);
 }
 
 /* "uid=N from=<S>( orig_id=OLD)" */
@@ -365,7 +261,7 @@ parse_pickup (HfSlice text, HfLogEvent *out)
   gssize at;
 
   if (out->queue_id.length == 0 || !hf_slice_skip (&rest, "uid="))
-    return hf_slice_starts (text, "statistics: ") ? event (out, HF_LOG_NOTHING) : HF_PARSE_UNKNOWN;
+    return hf_slice_starts (text, "statistics: ") ? hf_log_event_of (out, HF_LOG_NOTHING) : HF_PARSE_UNKNOWN;
   at = hf_slice_find (rest, " from=<");
   if (at < 0)
     return HF_PARSE_UNKNOWN;
@@ -378,7 +274,7 @@ parse_pickup (HfSlice text, HfLogEvent *out)
     }
   else if (hf_slice_ends (rest, ">"))
     out->sender = hf_slice_head (rest, rest.length - 1);
-  return event (out, HF_LOG_SUBMITTED);
+  return hf_log_event_of (out, HF_LOG_SUBMITTED);
 }
 
 /* "from=<S>, size=N, nrcpt=N (queue active)": read from its fixed end. */
@@ -403,7 +299,7 @@ parse_active (HfSlice text, HfLogEvent *out)
   if (!hf_slice_number (&rest, &out->count) || !hf_slice_is (rest, end))
     return HF_PARSE_UNKNOWN;
   out->has_count = TRUE;
-  return event (out, HF_LOG_ACCEPTED);
+  return hf_log_event_of (out, HF_LOG_ACCEPTED);
 }
 
 static HfParsed
@@ -411,21 +307,21 @@ parse_qmgr (HfSlice text, HfLogEvent *out)
 {
   if (out->queue_id.length == 0)
     return hf_slice_starts (text, "table ") || hf_slice_starts (text, "statistics: ")
-               ? event (out, HF_LOG_NOTHING)
+               ? hf_log_event_of (out, HF_LOG_NOTHING)
                : HF_PARSE_UNKNOWN;
   if (hf_slice_is (text, "removed"))
-    return event (out, HF_LOG_REMOVED);
+    return hf_log_event_of (out, HF_LOG_REMOVED);
   if (hf_slice_starts (text, "to="))
     return hf_postfix_result_parse (text, out);
   if (hf_slice_starts (text, "from=<"))
     {
       if (hf_slice_ends (text, ">, status=expired, returned to sender")
           || hf_slice_ends (text, ">, status=force-expired, returned to sender"))
-        return event (out, HF_LOG_EXPIRED);
+        return hf_log_event_of (out, HF_LOG_EXPIRED);
       return parse_active (text, out);
     }
   if (hf_slice_is (text, "skipped, still being delivered") || hf_slice_starts (text, "enabling VERP"))
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   return HF_PARSE_UNKNOWN;
 }
 
@@ -444,10 +340,10 @@ parse_bounce (HfSlice text, HfLogEvent *out)
     {
       out->other_id = rest;
       out->link = HF_LINK_NOTIFICATION;
-      return event (out, HF_LOG_CHILD);
+      return hf_log_event_of (out, HF_LOG_CHILD);
     }
   if (hf_slice_starts (text, "not sending ") || hf_slice_starts (text, "no trace file"))
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   return HF_PARSE_UNKNOWN;
 }
 
@@ -482,7 +378,7 @@ parse_postsuper (HfSlice text, HfLogEvent *out)
     {
       for (gsize i = 0; i < G_N_ELEMENTS (one); i++)
         if (hf_slice_is (text, one[i].text))
-          return event (out, one[i].kind);
+          return hf_log_event_of (out, one[i].kind);
       return HF_PARSE_UNKNOWN;
     }
   for (gsize i = 0; i < G_N_ELEMENTS (bulk); i++)
@@ -492,10 +388,10 @@ parse_postsuper (HfSlice text, HfLogEvent *out)
           return HF_PARSE_UNKNOWN;
         out->has_count = TRUE;
         out->bulk = bulk[i].bulk;
-        return event (out, HF_LOG_BULK);
+        return hf_log_event_of (out, HF_LOG_BULK);
       }
   if (hf_slice_starts (text, "Renamed to match inode number: "))
-    return event (out, HF_LOG_RENAMED);
+    return hf_log_event_of (out, HF_LOG_RENAMED);
   return HF_PARSE_UNKNOWN;
 }
 
@@ -514,11 +410,11 @@ parse_agent (HfSlice text, HfLogEvent *out)
     {
       if (hf_slice_starts (text, "to="))
         return hf_postfix_result_parse (text, out);
-      return event (out, HF_LOG_ALIVE);
+      return hf_log_event_of (out, HF_LOG_ALIVE);
     }
-  return starts_with_any (text, openings) || hf_slice_find (text, ": subject_CN=") > 0
+  return hf_slice_starts_any (text, openings) || hf_slice_find (text, ": subject_CN=") > 0
                  || hf_slice_find (text, ": certificate verification failed") > 0
-             ? event (out, HF_LOG_NOTHING)
+             ? hf_log_event_of (out, HF_LOG_NOTHING)
              : HF_PARSE_UNKNOWN;
 }
 
@@ -544,16 +440,16 @@ parse_trouble (Daemon daemon, HfSlice text, HfLogEvent *out)
       && hf_queue_id_is_postfix (id))
     {
       out->queue_id = id;
-      return event (out, HF_LOG_CORRUPT);
+      return hf_log_event_of (out, HF_LOG_CORRUPT);
     }
   if (hf_slice_is (text, "QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS"))
-    return event (out, HF_LOG_RENAMED);
+    return hf_log_event_of (out, HF_LOG_RENAMED);
   rest = text;
   if (daemon == DAEMON_QMGR && hf_slice_skip (&rest, "qmgr_active_done_3_generic: remove ")
       && hf_slice_cut (&rest, " from active: No such file", &id) && hf_queue_id_is_postfix (id))
     {
       out->queue_id = id;
-      return event (out, HF_LOG_VANISHED);
+      return hf_log_event_of (out, HF_LOG_VANISHED);
     }
   rest = text;
   if (take_queue_id (&rest, &out->queue_id))
@@ -561,10 +457,10 @@ parse_trouble (Daemon daemon, HfSlice text, HfLogEvent *out)
       if (hf_slice_starts (rest, "queue file size limit exceeded")
           || hf_slice_starts (rest, "write queue file: ")
           || (daemon == DAEMON_CLEANUP && hf_slice_starts (rest, "message rejected: ")))
-        return event (out, HF_LOG_REFUSED);
-      return event (out, HF_LOG_ALIVE);
+        return hf_log_event_of (out, HF_LOG_REFUSED);
+      return hf_log_event_of (out, HF_LOG_ALIVE);
     }
-  return event (out, HF_LOG_NOTHING);
+  return hf_log_event_of (out, HF_LOG_NOTHING);
 }
 
 static HfParsed
@@ -575,7 +471,7 @@ parse_fatal (Daemon daemon, HfSlice text, HfLogEvent *out)
   if (daemon == DAEMON_QMGR && hf_slice_starts (text, "bad extra offset") && id_of_path (text, &id))
     {
       out->queue_id = id;
-      return event (out, HF_LOG_STUCK);
+      return hf_log_event_of (out, HF_LOG_STUCK);
     }
   return parse_trouble (daemon, text, out);
 }
@@ -611,7 +507,7 @@ hf_postfix_parse (const HfLogLine *line, HfLogEvent *out)
   switch (daemon)
     {
     case DAEMON_QUIET:
-      return event (out, HF_LOG_NOTHING);
+      return hf_log_event_of (out, HF_LOG_NOTHING);
     case DAEMON_SMTPD:
       return parse_smtpd (text, out);
     case DAEMON_PICKUP:

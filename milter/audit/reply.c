@@ -122,6 +122,32 @@ hf_reply_read (HfSlice reply, HfSlice *out_id, const gchar **out_detail)
   return meaning;
 }
 
+void
+hf_reply_enter (HfLogEvent *event)
+{
+  const gchar *detail;
+
+  switch (hf_reply_read (event->text, &event->other_id, &detail))
+    {
+    case HF_REPLY_STORED:
+      event->fate = HF_FATE_DELIVERED;
+      return;
+    case HF_REPLY_QUEUED:
+      event->fate = HF_FATE_RELAYED;
+      return;
+    case HF_REPLY_THROWN_AWAY:
+      event->fate = HF_FATE_DISCARDED;
+      event->text = hf_slice (detail);
+      return;
+    case HF_REPLY_BOUNCED:
+      event->fate = HF_FATE_BOUNCED;
+      return;
+    case HF_REPLY_PLAIN:
+    default:
+      return;
+    }
+}
+
 /* MailScanner adds ".RANDOM" to Postfix's ids, because those repeat. */
 static gboolean
 mailscanner_id (HfSlice *id)

@@ -31,6 +31,14 @@ typedef enum
 HfReply hf_reply_read (HfSlice reply, HfSlice *out_id, const gchar **out_detail);
 
 /**
+ * hf_reply_enter:
+ * @event: with a fate, and the reply of a remote host in @text
+ *
+ * Lets the reply correct the fate, and say where to or by what.
+ */
+void hf_reply_enter (HfLogEvent *event);
+
+/**
  * hf_mailscanner_parse:
  * @line: of a program called MailScanner
  * @out: set on HF_PARSE_EVENT; without an instance, because the line names none

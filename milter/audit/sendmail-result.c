@@ -131,7 +131,6 @@ static void
 read_sent (const Pairs *pairs, HfLogEvent *out)
 {
   HfSlice reply = pairs->stat;
-  const gchar *detail;
 
   out->fate = is_local_mailer (pairs->mailer) || out->relay.length == 0 ? HF_FATE_DELIVERED
                                                                         : HF_FATE_RELAYED;
@@ -149,24 +148,7 @@ read_sent (const Pairs *pairs, HfLogEvent *out)
     return;
   reply.length--;
   out->text = reply;
-  switch (hf_reply_read (reply, &out->other_id, &detail))
-    {
-    case HF_REPLY_STORED:
-      out->fate = HF_FATE_DELIVERED;
-      return;
-    case HF_REPLY_QUEUED:
-      out->fate = HF_FATE_RELAYED;
-      return;
-    case HF_REPLY_THROWN_AWAY:
-      set_discarded (out, detail);
-      return;
-    case HF_REPLY_BOUNCED:
-      out->fate = HF_FATE_BOUNCED;
-      return;
-    case HF_REPLY_PLAIN:
-    default:
-      return;
-    }
+  hf_reply_enter (out);
 }
 
 static HfParsed

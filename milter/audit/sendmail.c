@@ -9,22 +9,6 @@
 
 #include "milter/audit/sendmail-result.h"
 
-static HfParsed
-event (HfLogEvent *out, HfLogKind kind)
-{
-  out->kind = kind;
-  return HF_PARSE_EVENT;
-}
-
-static gboolean
-starts_with_any (HfSlice text, const gchar *const *openings)
-{
-  for (; *openings != NULL; openings++)
-    if (hf_slice_starts (text, *openings))
-      return TRUE;
-  return FALSE;
-}
-
 static gboolean
 is_sendmail_name (HfSlice name)
 {
@@ -59,7 +43,7 @@ parse_child (HfSlice text, HfLogEvent *out)
   if (hf_slice_starts (text, "clone: "))
     {
       out->link = HF_LINK_CLONED;
-      return event (out, HF_LOG_CHILD);
+      return hf_log_event_of (out, HF_LOG_CHILD);
     }
   if (!hf_slice_cut (&rest, ": ", &label))
     return HF_PARSE_UNKNOWN;
@@ -68,7 +52,7 @@ parse_child (HfSlice text, HfLogEvent *out)
   out->expired = hf_slice_starts (rest, "Cannot send message for ")
                  || hf_slice_starts (rest, "Cannot send message within ")
                  || hf_slice_find (rest, "delivery time expired") >= 0;
-  return event (out, HF_LOG_CHILD);
+  return hf_log_event_of (out, HF_LOG_CHILD);
 }
 
 /* "split: … ids=N1; N2" */
@@ -81,7 +65,7 @@ parse_split (HfSlice text, HfLogEvent *out)
     return HF_PARSE_UNKNOWN;
   out->other_id = rest;
   out->link = HF_LINK_CLONED;
-  return event (out, HF_LOG_CHILD);
+  return hf_log_event_of (out, HF_LOG_CHILD);
 }
 
 /* "alias A => B, C" */
@@ -94,7 +78,7 @@ parse_expansion (HfSlice text, HfLogEvent *out)
     return HF_PARSE_UNKNOWN;
   out->address = hf_log_bare_address (out->address);
   out->other_address = rest;
-  return event (out, HF_LOG_EXPANSION);
+  return hf_log_event_of (out, HF_LOG_EXPANSION);
 }
 
 /* "Milter (N) delete: rcpt <A>, naddrs=1", "Milter (N) add: rcpt: <A>" */
@@ -104,20 +88,20 @@ parse_milter_change (HfSlice text, HfLogEvent *out)
   HfSlice rest = text, name;
 
   if (!hf_slice_cut (&rest, ") ", &name))
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   if (hf_slice_skip (&rest, "delete: rcpt "))
     {
       if (!hf_slice_cut (&rest, ", naddrs=", &out->address) || hf_slice_is (rest, "0"))
-        return event (out, HF_LOG_ALIVE);
+        return hf_log_event_of (out, HF_LOG_ALIVE);
       out->address = hf_log_bare_address (out->address);
-      return event (out, HF_LOG_RECIPIENT_REMOVED);
+      return hf_log_event_of (out, HF_LOG_RECIPIENT_REMOVED);
     }
   if (hf_slice_skip (&rest, "add: rcpt: "))
     {
       out->address = hf_log_bare_address (rest);
-      return event (out, HF_LOG_RECIPIENT_ADDED);
+      return hf_log_event_of (out, HF_LOG_RECIPIENT_ADDED);
     }
-  return event (out, HF_LOG_ALIVE);
+  return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
 /* "Milter: data, reject=…", "Milter: to=<A>, reject=…", "… discard" */
@@ -130,18 +114,15 @@ parse_milter_verdict (HfSlice text, HfLogEvent *out)
   hf_slice_skip (&rest, "cmd=");
   data = hf_slice_starts (rest, "data, ");
   if (hf_slice_ends (rest, ", discard"))
-    {
-      out->text = hf_slice ("filter: milter");
-      return event (out, HF_LOG_DISCARDED);
-    }
+    return hf_log_event_discarded (out, "filter: milter");
   if (data && hf_slice_find (rest, ", reject=") >= 0)
-    return event (out, HF_LOG_REFUSED);
+    return hf_log_event_of (out, HF_LOG_REFUSED);
   if (hf_slice_skip (&rest, "to=") && hf_slice_cut (&rest, ", reject=", &head))
     {
       out->address = hf_log_bare_address (head);
-      return event (out, HF_LOG_RECIPIENT_REFUSED);
+      return hf_log_event_of (out, HF_LOG_RECIPIENT_REFUSED);
     }
-  return event (out, HF_LOG_ALIVE);
+  return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
 /* "milter=N, …": one filter's answer, before the sum of all in "Milter: …". */
@@ -152,15 +133,12 @@ parse_one_milter (HfSlice text, HfLogEvent *out)
                    || hf_slice_find (text, ", action=mail") >= 0 || hf_slice_find (text, ", action=rcpt") >= 0;
 
   if (hf_slice_find (text, ", quarantine=") >= 0)
-    return event (out, HF_LOG_HELD);
+    return hf_log_event_of (out, HF_LOG_HELD);
   if (hf_slice_ends (text, ", discard"))
-    {
-      out->text = hf_slice ("filter: milter");
-      return event (out, HF_LOG_DISCARDED);
-    }
+    return hf_log_event_discarded (out, "filter: milter");
   if (!early && hf_slice_find (text, ", reject=") >= 0)
-    return event (out, HF_LOG_REFUSED);
-  return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_REFUSED);
+  return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
 /* "ruleset=check_rcpt, arg1=<A>, relay=…, reject=…" */
@@ -170,22 +148,19 @@ parse_ruleset (HfSlice text, HfLogEvent *out)
   HfSlice rest = text, head;
 
   if (hf_slice_ends (text, ", discard"))
-    {
-      out->text = hf_slice ("policy: ruleset");
-      return event (out, HF_LOG_DISCARDED);
-    }
+    return hf_log_event_discarded (out, "policy: ruleset");
   if (hf_slice_find (text, ", quarantine=") >= 0)
-    return event (out, HF_LOG_HELD);
+    return hf_log_event_of (out, HF_LOG_HELD);
   if (hf_slice_find (text, ", reject=") < 0)
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   if (hf_slice_skip (&rest, "check_rcpt, arg1=") && hf_slice_cut (&rest, ", ", &head))
     {
       out->address = hf_log_bare_address (head);
-      return event (out, HF_LOG_RECIPIENT_REFUSED);
+      return hf_log_event_of (out, HF_LOG_RECIPIENT_REFUSED);
     }
   if (hf_slice_starts (text, "check_data") || hf_slice_starts (text, "check_eom"))
-    return event (out, HF_LOG_REFUSED);
-  return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_REFUSED);
+  return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
 /* The client went away, or went silent, before the message was whole. */
@@ -233,7 +208,7 @@ parse_message (HfSlice text, HfLogEvent *out)
   if (hf_slice_starts (text, "from="))
     return hf_sendmail_collected_parse (text, out);
   if (hf_slice_is (text, "Milter accept: message"))
-    return event (out, HF_LOG_ACCEPTED);
+    return hf_log_event_of (out, HF_LOG_ACCEPTED);
   if (hf_slice_skip (&text, "Milter: "))
     return parse_milter_verdict (text, out);
   if (hf_slice_starts (text, "Milter ("))
@@ -241,7 +216,7 @@ parse_message (HfSlice text, HfLogEvent *out)
   if (hf_slice_starts (text, "milter="))
     return parse_one_milter (text, out);
   if (hf_slice_starts (text, "done; "))
-    return event (out, HF_LOG_DONE);
+    return hf_log_event_of (out, HF_LOG_DONE);
   if (hf_slice_skip (&text, "alias ") || hf_slice_skip (&text, "forward "))
     return parse_expansion (text, out);
   if (hf_slice_starts (text, "split: "))
@@ -251,24 +226,21 @@ parse_message (HfSlice text, HfLogEvent *out)
   if (hf_slice_skip (&text, "ruleset="))
     return parse_ruleset (text, out);
   if (hf_slice_is (text, "discarded"))
-    {
-      out->text = hf_slice ("filter: milter");
-      return event (out, HF_LOG_DISCARDED);
-    }
+    return hf_log_event_discarded (out, "filter: milter");
   if (hf_slice_is (text, "unquarantine"))
-    return event (out, HF_LOG_RELEASED);
+    return hf_log_event_of (out, HF_LOG_RELEASED);
   if (is_abortion (text))
-    return event (out, HF_LOG_ABORTED);
+    return hf_log_event_of (out, HF_LOG_ABORTED);
   if (is_lost_file (text, out))
-    return event (out, HF_LOG_CORRUPT);
+    return hf_log_event_of (out, HF_LOG_CORRUPT);
   if (hf_slice_skip (&text, "Saved message in "))
     {
       out->text = text;
-      return event (out, HF_LOG_DEAD_LETTER);
+      return hf_log_event_of (out, HF_LOG_DEAD_LETTER);
     }
-  if (starts_with_any (text, harmless) || hf_slice_find (text, "... ") > 0
+  if (hf_slice_starts_any (text, harmless) || hf_slice_find (text, "... ") > 0
       || hf_slice_find (text, " did not issue ") > 0)
-    return event (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, HF_LOG_ALIVE);
   return HF_PARSE_UNKNOWN;
 }
 
@@ -287,8 +259,8 @@ parse_general (HfSlice text, HfLogEvent *out)
   };
 
   if (is_lost_file (text, out))
-    return event (out, HF_LOG_CORRUPT);
-  return starts_with_any (text, openings) ? event (out, HF_LOG_NOTHING) : HF_PARSE_UNKNOWN;
+    return hf_log_event_of (out, HF_LOG_CORRUPT);
+  return hf_slice_starts_any (text, openings) ? hf_log_event_of (out, HF_LOG_NOTHING) : HF_PARSE_UNKNOWN;
 }
 
 HfParsed

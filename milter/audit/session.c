@@ -8,8 +8,20 @@
 
 #include "milter/audit/books-private.h"
 
+/* What is to be done with the message that the session opens next: policies
+ * that strike at its first recipient are logged before it has a queue id. */
+typedef struct
+{
+  HfLogEvent event;
+  gchar *address, *other_address;
+} Policy;
+
+#define POLICIES_MAX 4
+
 struct HfSession
 {
+  Policy policies[POLICIES_MAX];
+  guint n_policies;
   guint64 key;
   GPtrArray *unresolved; /* of HfMessage, in the order of their opening */
   HfMessage *only;       /* the session's one message, while it is the only one */
@@ -17,11 +29,23 @@ struct HfSession
   guint taken;           /* 250s that are known from other lines */
 };
 
+static void
+clear_policies (HfSession *self)
+{
+  for (guint i = 0; i < self->n_policies; i++)
+    {
+      g_free (self->policies[i].address);
+      g_free (self->policies[i].other_address);
+    }
+  self->n_policies = 0;
+}
+
 void
 hf_session_free (gpointer session)
 {
   HfSession *self = session;
 
+  clear_policies (self);
   for (guint i = 0; i < self->unresolved->len; i++)
     {
       HfMessage *message = g_ptr_array_index (self->unresolved, i);
@@ -103,6 +127,44 @@ hf_session_forget (HfMessage *message)
   if (self->only == message)
     self->only = NULL;
   message->session = NULL;
+}
+
+void
+hf_session_policy (HfBooks *books, const HfLogEvent *event)
+{
+  HfSession *self = find (books, event);
+  Policy *policy;
+
+  if (self == NULL || self->n_policies == POLICIES_MAX)
+    return;
+  policy = &self->policies[self->n_policies++];
+  policy->event = *event;
+  policy->address = hf_slice_dup (event->address);
+  policy->other_address = hf_slice_dup (event->other_address);
+}
+
+/* The queue manager's line for the message would prove that they were not meant
+ * for it: a transaction may be given up before it has a queue file. */
+void
+hf_session_apply_policies (HfBooks *books, HfMessage *message)
+{
+  HfSession *self = message->session;
+
+  for (guint i = 0; self != NULL && i < self->n_policies; i++)
+    {
+      HfLogEvent event = self->policies[i].event;
+
+      event.host = hf_slice (hf_books_name (books, message->host));
+      event.instance = hf_slice (hf_books_name (books, message->instance));
+      event.queue_id = hf_slice (message->queue_id);
+      event.label = event.program = event.sender = HF_SLICE_NONE;
+      event.address = self->policies[i].address != NULL ? hf_slice (self->policies[i].address) : HF_SLICE_NONE;
+      event.other_address
+          = self->policies[i].other_address != NULL ? hf_slice (self->policies[i].other_address) : HF_SLICE_NONE;
+      hf_books_enter (books, &event);
+    }
+  if (self != NULL)
+    clear_policies (self);
 }
 
 /* "lost connection after DATA": the newest message of the session was never

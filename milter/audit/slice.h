@@ -56,6 +56,16 @@ hf_slice_ends (HfSlice slice, const gchar *literal)
          && memcmp (slice.at + slice.length - length, literal, length) == 0;
 }
 
+/* TRUE when it starts with one of the literals, a list that ends in NULL. */
+static inline gboolean
+hf_slice_starts_any (HfSlice slice, const gchar *const *literals)
+{
+  for (; *literals != NULL; literals++)
+    if (hf_slice_starts (slice, *literals))
+      return TRUE;
+  return FALSE;
+}
+
 /* What is left without the first @count octets; @count is within it. */
 static inline HfSlice
 hf_slice_from (HfSlice slice, gsize count)

@@ -42,6 +42,14 @@ static const BooksRow refused_rows[] = {
   { "the MTA crashed before its 250",
     CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01"),
     "AAAA01\n ?: provisional (acceptance not seen)\n", TRUE },
+  { "mail from sendmail(1) refused by header_checks is returned",
+    "postfix/pickup[12]: AAAA01: uid=0 from=<a@example.org>\n"
+    "postfix/cleanup[8]: AAAA01: reject: header Subject: x from local; from=<a@example.org> to=<b@example.net>: 5.7.1 no\n"
+    "postfix/cleanup[8]: AAAA01: to=<b@example.net>, relay=none, delay=0, delays=0/0/0/0, dsn=5.7.1, status=bounced (no)\n"
+    "postfix/bounce[13]: AAAA01: sender non-delivery notification: BBBB02\n"
+    "postfix/cleanup[8]: AAAA01: removed (canceled)\n" HEADERS ("BBBB02") ACTIVE ("BBBB02", "1")
+    SENT ("BBBB02", "a@example.org") REMOVED ("BBBB02"),
+    "AAAA01\n b@example.net: settled bounced (no)\nBBBB02^AAAA01/notification\n a@example.org:" RELAYED, TRUE },
   { "acceptance seen later overrides what looked like a refusal",
     CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") QUIT_0 ACTIVE ("AAAA01", "1") SENT ("AAAA01", "b@example.net")
     REMOVED ("AAAA01"),
@@ -102,6 +110,24 @@ static const BooksRow policy_rows[] = {
     "postfix/smtpd[7]: AAAA01: discard: RCPT from c.example.org[192.0.2.1]: <b@example.net>: Recipient address why; "
     "from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<c>\n" QUIT_1,
     "AAAA01\n b@example.net: settled discarded without notice (policy: access map)\n", TRUE },
+  { "discarded by an access map before there is a queue file: only the pid tells",
+    CONNECT
+    "postfix/smtpd[7]: NOQUEUE: discard: RCPT from c.example.org[192.0.2.1]: <b@example.net>: Recipient address triggers "
+    "DISCARD action; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<c>\n" CLIENT ("AAAA01") HEADERS ("AAAA01")
+    QUIT_1,
+    "AAAA01\n b@example.net: settled discarded without notice (policy: access map)\n", TRUE },
+  { "held before there is a queue file",
+    CONNECT
+    "postfix/smtpd[7]: NOQUEUE: hold: RCPT from c.example.org[192.0.2.1]: <b@example.net>: Recipient address triggers "
+    "HOLD action; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<c>\n" CLIENT ("AAAA01") HEADERS ("AAAA01")
+    QUIT_1,
+    "AAAA01\n b@example.net: open (held)\n", TRUE },
+  { "a discard of a transaction that was given up is not the next one's",
+    CONNECT
+    "postfix/smtpd[7]: NOQUEUE: discard: RCPT from c.example.org[192.0.2.1]: <b@example.net>: Recipient address triggers "
+    "DISCARD action; from=<a@example.org> to=<b@example.net> proto=ESMTP helo=<c>\n" CLIENT ("AAAA01") HEADERS ("AAAA01")
+    ACTIVE ("AAAA01", "1") QUIT_1 SENT ("AAAA01", "c@example.net") REMOVED ("AAAA01"),
+    "AAAA01\n c@example.net:" RELAYED, TRUE },
   { "a redirection logs the first recipient only",
     CONNECT CLIENT ("AAAA01")
     "postfix/cleanup[8]: AAAA01: redirect: header Subject: x from c.example.org[192.0.2.1]; from=<a@example.org> "
@@ -252,6 +278,14 @@ static const BooksRow gap_rows[] = {
     CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
     "!Nov 22 20:00:30 other rsyslogd: imuxsock lost 12 messages from pid 10 due to rate-limiting\n" REMOVED ("AAAA01"),
     "AAAA01\n ?: lost (removed without a record)\ngaps 1\n", TRUE },
+  { "a limit that never was told to end",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "rsyslogd: imuxsock begins to drop messages from pid 10 due to rate-limiting\n" REMOVED ("AAAA01"),
+    "AAAA01\n ?: unaccounted (gap in the log)\ngaps 1\n", TRUE },
+  { "the log daemon's stop is where the log ends",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "rsyslogd: [origin software=\"rsyslogd\" x-pid=\"9\"] exiting on signal 15.\n",
+    "AAAA01\n ?: open (queued)\n", TRUE },
   { "a gap before the message is none for it",
     "rsyslogd: imuxsock begins to drop messages from pid 10 due to rate-limiting\n"
     "rsyslogd: imuxsock lost 12 messages from pid 10 due to rate-limiting\n"
