@@ -23,6 +23,10 @@ G_BEGIN_DECLS
 /* Forgotten ids that are still recognised. */
 #define HF_TOMBSTONES 65536
 
+/* No MTA takes more recipients at once; who writes such a line wants to see the
+ * books choke on it. */
+#define HF_EXPECTED_MAX 1000000
+
 #define HF_RECENT 64
 #define HF_SUPERS 16
 
@@ -77,6 +81,7 @@ void hf_books_review (HfBooks *self, HfMessage *message);
 void hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg);
 void hf_books_close (HfBooks *self, HfMessage *message, HfClosed closed);
 void hf_books_accept (HfBooks *self, HfMessage *message);
+void hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent *event);
 
 /* entry.c */
 void hf_books_enter (HfBooks *self, const HfLogEvent *event);

@@ -411,9 +411,19 @@ move_line (HfBooks *self, GQueue *line, guint64 grace)
 }
 
 void
+hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent *event)
+{
+  hf_message_add_evidence (message, event);
+  if (self->settings.evidence != NULL)
+    self->settings.evidence (message, event, self->settings.data);
+}
+
+void
 hf_books_apply (HfBooks *self, const HfLogEvent *event)
 {
   g_assert (!self->finished);
+  if (self->settings.entering != NULL)
+    self->settings.entering (event, self->settings.data);
   self->seq++;
   self->at = event->at;
   hf_gaps_tick (self->gaps, self->seq, event->wall_ms);

@@ -41,6 +41,12 @@ typedef struct
    * it; must not call back into the books. */
   void (*changed) (const HfChange *change, gpointer data);
 
+  /* nullable: called for each event, before it is entered; must not call back. */
+  void (*entering) (const HfLogEvent *event, gpointer data);
+
+  /* nullable: called for each line that told something of @message. */
+  void (*evidence) (const HfMessage *message, const HfLogEvent *event, gpointer data);
+
   /* nullable: called once for each message, before it is forgotten. */
   void (*closed) (const HfMessage *message, gpointer data);
 

@@ -14,7 +14,7 @@ hf_books_touch (HfBooks *self, HfMessage *message, const HfLogEvent *event)
     message->seen_ms = event->wall_ms;
   if (event->mta != HF_MTA_UNKNOWN && message->mta == HF_MTA_UNKNOWN)
     message->mta = (guint8)event->mta;
-  hf_message_add_evidence (message, event);
+  hf_books_add_evidence (self, message, event);
 }
 
 /* Kept in the queue, or at work there: what an operator did before is past. */
@@ -159,7 +159,7 @@ take_expected (HfMessage *message, const HfLogEvent *event)
 {
   if (!event->has_count)
     return;
-  message->expected = MAX (message->expected, (guint32)MIN (event->count, G_MAXUINT32));
+  message->expected = MAX (message->expected, (guint32)MIN (event->count, HF_EXPECTED_MAX));
   message->has_expected = TRUE;
 }
 

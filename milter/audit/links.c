@@ -90,24 +90,6 @@ hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink 
     hf_books_review (self, parent);
 }
 
-static void
-see_child (HfLeg *leg, HfMessage *message)
-{
-  if (leg->outcome == HF_OUTCOME_PASSED && !leg->child_seen && message->n_unseen > 0)
-    message->n_unseen--;
-  leg->child_seen = TRUE;
-}
-
-/* The leg was handed to @child after all. */
-static void
-pass_to (HfBooks *self, HfMessage *message, HfLeg *leg, HfMessage *child, HfLink link)
-{
-  see_child (leg, message);
-  leg->outcome = HF_OUTCOME_PASSED;
-  leg->child = hf_message_keep (message, hf_slice (child->queue_id));
-  hf_links_set_parent (self, child, message, link);
-}
-
 /* leg->child is the id to wait for. */
 static void
 wait_for (HfBooks *self, HfMessage *message, HfLeg *leg)
@@ -142,6 +124,25 @@ stop_waiting (HfBooks *self, HfLeg *leg)
     g_hash_table_remove (self->pending, leg->child);
 }
 
+static void
+see_child (HfLeg *leg, HfMessage *message)
+{
+  if (leg->outcome == HF_OUTCOME_PASSED && !leg->child_seen && message->n_unseen > 0)
+    message->n_unseen--;
+  leg->child_seen = TRUE;
+}
+
+/* The leg was handed to @child after all. */
+static void
+pass_to (HfBooks *self, HfMessage *message, HfLeg *leg, HfMessage *child, HfLink link)
+{
+  stop_waiting (self, leg);
+  see_child (leg, message);
+  leg->outcome = HF_OUTCOME_PASSED;
+  leg->child = hf_message_keep (message, hf_slice (child->queue_id));
+  hf_links_set_parent (self, child, message, link);
+}
+
 /* The id that others were handed to has come into the books. */
 static void
 satisfy_pending (HfBooks *self, HfMessage *child)
@@ -159,7 +160,6 @@ satisfy_pending (HfBooks *self, HfMessage *child)
 
       if (entry.message->host != child->host || entry.message == child)
         continue;
-      stop_waiting (self, entry.leg);
       pass_to (self, entry.message, entry.leg, child,
                entry.leg->local ? HF_LINK_FORWARDED : HF_LINK_FILTERED);
       hf_books_review_leg (self, entry.message, entry.leg);
@@ -249,9 +249,9 @@ result_relayed (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent 
       }
   if (!leg->own_relay)
     return;
+  stop_waiting (self, leg);
   if (event->other_id.length > 0)
     {
-      stop_waiting (self, leg);
       leg->child = hf_message_keep (message, event->other_id);
       wait_for (self, message, leg);
       return;
@@ -369,7 +369,7 @@ hf_links_child (HfBooks *self, const HfLogEvent *event)
           child->label = parent->label;
           child->mta = parent->mta;
         }
-      hf_message_add_evidence (child, event);
+      hf_books_add_evidence (self, child, event);
       hf_books_accept (self, child);
       hf_links_set_parent (self, child, parent, event->link);
       hf_books_review (self, child);

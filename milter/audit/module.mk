@@ -1,22 +1,34 @@
 # audit: log lines to fates; uses ledger, journal and base
 noinst_LIBRARIES += milter/audit/libaudit.a
 milter_audit_libaudit_a_SOURCES = \
+	milter/audit/accounts.c milter/audit/accounts.h milter/audit/accounts-private.h \
+	milter/audit/acts-intake.c milter/audit/acts-intake.h \
+	milter/audit/auditor.c milter/audit/auditor.h \
 	milter/audit/books.c milter/audit/books.h milter/audit/books-private.h \
 	milter/audit/describe.c milter/audit/describe.h \
 	milter/audit/entry.c \
+	milter/audit/envelope.c \
 	milter/audit/fate.c milter/audit/fate.h \
+	milter/audit/follow.c milter/audit/follow.h \
+	milter/audit/follow-journald.c milter/audit/follow-journald.h \
 	milter/audit/gap.c milter/audit/gap.h \
 	milter/audit/gaps.c milter/audit/gaps.h \
 	milter/audit/intake.c milter/audit/intake.h \
+	milter/audit/judge.c \
 	milter/audit/line.c milter/audit/line.h \
 	milter/audit/links.c \
 	milter/audit/logevent.c milter/audit/logevent.h \
 	milter/audit/message.c milter/audit/message.h \
 	milter/audit/operator.c \
+	milter/audit/part.c milter/audit/part.h \
 	milter/audit/postfix.c milter/audit/postfix.h \
 	milter/audit/postfix-result.c milter/audit/postfix-result.h \
+	milter/audit/queue.c milter/audit/queue.h \
 	milter/audit/reply.c milter/audit/reply.h \
+	milter/audit/restore.c \
 	milter/audit/result.c \
+	milter/audit/rotated.c milter/audit/rotated.h \
+	milter/audit/segments.c milter/audit/segments.h \
 	milter/audit/sendmail.c milter/audit/sendmail.h \
 	milter/audit/sendmail-result.c milter/audit/sendmail-result.h \
 	milter/audit/session.c \
@@ -24,4 +36,8 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/slot.c milter/audit/slot.h \
 	milter/audit/source.c milter/audit/source.h \
 	milter/audit/verdict.c milter/audit/verdict.h
-AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(BASE_LIBS)
+AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(JSON_LIBS) $(LEDGER_LIBS)
+
+sbin_PROGRAMS += milter/holdfast-auditor
+milter_holdfast_auditor_SOURCES = milter/audit/holdfast-auditor.c
+milter_holdfast_auditor_LDADD = $(AUDIT_LIBS)

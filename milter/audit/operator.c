@@ -89,7 +89,7 @@ hf_operator_bulk (HfBooks *self, const HfLogEvent *event)
     if (may_be_hit (message, host, instance))
       {
         act.candidates++;
-        hf_message_add_evidence (message, event);
+        hf_books_add_evidence (self, message, event);
         mark (self, message, event->bulk);
       }
   g_array_append_val (self->bulk_acts, act);
@@ -110,7 +110,7 @@ hf_operator_renamed (HfBooks *self, const HfLogEvent *event)
       {
         message->renamed = TRUE;
         message->act_seq = self->seq;
-        hf_message_add_evidence (message, event);
+        hf_books_add_evidence (self, message, event);
         hf_books_review (self, message);
       }
 }

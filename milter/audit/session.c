@@ -116,7 +116,7 @@ hf_session_aborted (HfBooks *books, const HfLogEvent *event)
   if (self == NULL || self->unresolved->len == 0)
     return;
   message = g_ptr_array_index (self->unresolved, self->unresolved->len - 1);
-  hf_message_add_evidence (message, event);
+  hf_books_add_evidence (books, message, event);
   hf_books_close (books, message, HF_CLOSED_ABORTED);
   hf_books_review (books, message);
 }
@@ -135,7 +135,7 @@ count_with_content (const HfSession *self)
 static void
 resolve_as (HfBooks *books, HfMessage *message, const HfLogEvent *event, gboolean taken)
 {
-  hf_message_add_evidence (message, event);
+  hf_books_add_evidence (books, message, event);
   if (taken)
     hf_books_accept (books, message);
   else
@@ -182,7 +182,7 @@ hf_session_end (HfBooks *books, const HfLogEvent *event)
   only = self->only;
   if (only != NULL && counts->known && counts->mail_all == 1 && !only->has_expected)
     {
-      only->session_rcpts = counts->rcpt;
+      only->session_rcpts = MIN (counts->rcpt, HF_EXPECTED_MAX);
       hf_books_review (books, only);
     }
   if (counts->known)

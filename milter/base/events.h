@@ -118,3 +118,40 @@ HF_EVENT (DESCRIPTORS_OVER, 405, NOTICE, "descriptors to spare again",
           "Mail is taken.")
 HF_EVENT (DESCRIPTORS_WARN, 406, WARNING, "descriptors run low",
           "Mail is still taken. Raise the limit (LimitNOFILE= of the service) before they run out.")
+
+/* the books */
+HF_EVENT (AUDITOR_STARTED, 501, NOTICE, "auditor started",
+          "The auditor has its books and follows the journal and the MTA's log.")
+HF_EVENT (AUDITOR_STOPPED, 502, NOTICE, "auditor stopped",
+          "All that was read is in the books. The filter goes on without it; nothing is trimmed meanwhile.")
+HF_EVENT (AUDITOR_FAILED, 503, ERROR, "auditor cannot go on",
+          "The message names the step. What was read since the last commit is read again at the next start; "
+          "nothing is lost and nothing is counted twice.")
+HF_EVENT (LOG_GAP, 504, WARNING, "lines of the MTA's log are missing",
+          "The text says how this was noticed. Mail that was open at that time and does not turn up again is "
+          "unaccounted, never lost. Look at the log's rotation and its rate limits.")
+HF_EVENT (LOG_UNREADABLE, 505, ERROR, "MTA's log not readable",
+          "The books stand still until it can be read. Check [mta] log and the auditor's groups.")
+HF_EVENT (QUEUE_UNKNOWN, 506, WARNING, "MTA's queue not readable",
+          "Without a look at the queue no mail is called lost for being absent from it. A stopped MTA is no "
+          "empty queue.")
+HF_EVENT (BOOKS_DAMAGED, 507, ERROR, "books damaged",
+          "Groups of spool/books no longer verify; what they said is not in the ledger. The journal is not "
+          "touched by this.")
+HF_EVENT (ACT_TAKEN, 508, NOTICE, "operator's act taken into the books",
+          "The fields name the act.")
+HF_EVENT (ACT_FAULTY, 509, WARNING, "operator's act not understood",
+          "The file stays in spool/acts and settles nothing.")
+HF_EVENT (LEDGER_MADE, 510, NOTICE, "ledger made anew",
+          "The index was made from the books.")
+
+/* alarms */
+HF_EVENT (MAIL_LOST, 601, ERROR, "mail lost",
+          "The MTA took it, and it is gone: no line of the log tells its end and the queue does not have it. "
+          "`holdfast explain ID` shows the evidence; the copy is in the journal.")
+HF_EVENT (MAIL_UNACCOUNTED, 602, WARNING, "mail unaccounted",
+          "It should be settled by now, and what is missing is not certain enough to call it lost. "
+          "`holdfast explain ID` says what is known and what would settle it.")
+HF_EVENT (COPY_GONE, 603, ERROR, "copies gone",
+          "A segment of the journal is gone that nobody trimmed. The envelopes are known from the books and "
+          "are listed as damaged.")

@@ -43,6 +43,24 @@ HF_PARAMETER (journal, write_ahead, BOOL, "yes", "", "", FALSE, "",
 HF_PARAMETER (mta, instance, STRING, "", "", "", FALSE, "",
               "Name of the MTA's instance, as it stands in front of the / in its log (Postfix: syslog_name). It is "
               "written into every segment, so that journals of several instances can be told apart.")
+HF_PARAMETER (mta, type, CHOICE, "postfix", "", "", FALSE, "postfix|sendmail",
+              "The MTA whose log and queue the auditor reads.")
+HF_PARAMETER (mta, log, STRING, "file:/var/log/mail.log", "", "", FALSE, "",
+              "The MTA's log: file:PATH, which is followed through its rotation, or journald, or "
+              "journald:DIRECTORY for a systemd journal elsewhere.")
+HF_PARAMETER (mta, queue, STRING, "", "", "", FALSE, "",
+              "Where the MTA's queue is asked for. Postfix: its configuration directory (postqueue -c). Sendmail: its "
+              "queue directories, separated by colons. Empty: /etc/postfix, or /var/spool/mqueue.")
+HF_PARAMETER (mta, filter_after, CHOICE, "unknown", "", "", FALSE, "none|some|unknown",
+              "Whether another filter stands after this one. With none, a recipient that the MTA removes without "
+              "a record is lost; else it is unaccounted, for a later filter may have removed it.")
+HF_PARAMETER (audit, settle_after, TIME, "6d", "1h", "90d", FALSE, "",
+              "How long a message may be open without being seen in the queue before it counts as unaccounted.")
+HF_PARAMETER (audit, snapshot_interval, TIME, "10min", "1s", "1d", FALSE, "",
+              "How often the MTA's queue is asked for. Mail is called lost for being absent only after two such "
+              "looks, at least half of this apart.")
+HF_PARAMETER (audit, gap_after, TIME, "15min", "10s", "7d", FALSE, "",
+              "How long the MTA's log may be silent while the journal takes mail before lines count as missing.")
 HF_PARAMETER (pressure, space_warn, SHARE, "10% max 8G", "", "", TRUE, "",
               "Free space of the spool below which an event warns, and above which all is well again. Not set: "
               "twice space_stop.")

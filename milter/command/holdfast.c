@@ -21,6 +21,8 @@ typedef struct
 static const Verb verbs[] = {
   { "audit", hf_verb_audit, "make books from the MTA's logs alone" },
   { "list", hf_verb_list, "list the messages of the journal" },
+  { "explain", hf_verb_explain, "tell what became of a message, and how that is known" },
+  { "balance", hf_verb_balance, "compare the journal with the books" },
   { "show", hf_verb_show, "print a message as it was received" },
   { "verify", hf_verb_verify, "check every record of the journal" },
   { "export", hf_verb_export, "write messages to files, as they are or in a common form" },

@@ -6,6 +6,7 @@
 
 #include "milter/base/error.h"
 #include "milter/command/json.h"
+#include "milter/command/list-unjournaled.h"
 #include "milter/command/row.h"
 #include "milter/command/select.h"
 #include "milter/command/state.h"
@@ -18,8 +19,10 @@ typedef struct
 {
   HfSelect select;
   gboolean json;
+  gboolean unjournaled;
   gchar *copy;
-  HfActs *acts;
+  HfStates *states;
+  GHashTable *known; /* ids of all copies, in whatever form */
   GHashTable *seen; /* ids of whole copies: two copies of one id are one message */
   guint64 listed;
 } List;
@@ -27,11 +30,11 @@ typedef struct
 /* ---- JSON ---- */
 
 static void
-print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry, const HfActs *acts)
+print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry, const HfStates *states)
 {
   HfState state;
 
-  hf_state_of (acts, entry, path->address, &state);
+  hf_state_of (states, entry, path->address, &state);
   hf_json_begin_object (json, NULL);
   hf_json_string (json, "address", path->address);
   hf_json_null (json, "orig_address");
@@ -42,7 +45,7 @@ print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry, con
 }
 
 static gboolean
-print_json (const HfViewEntry *entry, const HfActs *acts, GError **error)
+print_json (const HfViewEntry *entry, const HfStates *states, GError **error)
 {
   const HfItem *item = entry->item;
   const HfFacts *facts = &item->facts;
@@ -58,7 +61,7 @@ print_json (const HfViewEntry *entry, const HfActs *acts, GError **error)
   hf_json_string (&json, "sender", known ? item->sender.address : NULL);
   hf_json_begin_array (&json, "recipients");
   for (guint i = 0; known && i < item->recipients->len; i++)
-    print_recipient (&json, &g_array_index (item->recipients, HfPath, i), entry, acts);
+    print_recipient (&json, &g_array_index (item->recipients, HfPath, i), entry, states);
   hf_json_end_array (&json);
   if (known)
     hf_json_uint (&json, "bytes", facts->bytes);
@@ -89,6 +92,30 @@ is_wanted (List *self, HfView *view, const HfViewEntry *entry)
 }
 
 static gboolean
+print (List *self, const HfViewEntry *entry, GError **error)
+{
+  if (!self->json && self->listed == 0)
+    hf_row_print_head ();
+  self->listed++;
+  if (self->json)
+    return print_json (entry, self->states, error);
+  hf_row_print (entry, hf_state_word (self->states, entry));
+  return TRUE;
+}
+
+/* A message that only the books know: its copy is gone. */
+static gboolean
+print_missing (const HfViewEntry *entry, gpointer data, GError **error)
+{
+  List *self = data;
+
+  if ((self->copy != NULL && strcmp (self->copy, "damaged") != 0) || self->select.message_id != NULL
+      || !hf_select_matches (&self->select, NULL, entry))
+    return TRUE;
+  return print (self, entry, error);
+}
+
+static gboolean
 list_all (List *self, HfView *view, GError **error)
 {
   HfViewEntry entry;
@@ -96,17 +123,13 @@ list_all (List *self, HfView *view, GError **error)
 
   while (hf_view_next (view, &entry, &end, error) && !end)
     {
-      if (!is_wanted (self, view, &entry))
-        continue;
-      if (!self->json && self->listed == 0)
-        hf_row_print_head ();
-      self->listed++;
-      if (!self->json)
-        hf_row_print (&entry, hf_state_word (self->acts, &entry));
-      else if (!print_json (&entry, self->acts, error))
+      if (entry.item->has_facts)
+        g_hash_table_add (self->known, g_strdup (entry.item->facts.id.text));
+      if (is_wanted (self, view, &entry) && !print (self, &entry, error))
         return FALSE;
     }
-  return end;
+  return end && (self->states->fates == NULL
+                 || hf_fates_each_missing (self->states->fates, self->known, print_missing, self, error));
 }
 
 static int
@@ -116,18 +139,22 @@ run (List *self, const gchar *config_path)
   int code = HF_EXIT_FINE;
   g_autoptr (HfConfig) config = hf_select_config (config_path, "list", &code);
   g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "list", HF_READ_RECIPIENTS, &code) : NULL;
-  g_autoptr (HfActs) acts = view != NULL ? hf_state_load (config, "list", &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "list", &code) : NULL;
 
-  if (acts == NULL)
+  if (states == NULL)
     return code;
-  self->acts = acts;
+  self->states = states;
+  if (self->unjournaled)
+    return hf_list_unjournaled (states->fates, self->json);
   self->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!list_all (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast list: %s\n", error != NULL ? error->message : "cannot write to standard output");
       code = HF_EXIT_BLIND;
     }
   g_hash_table_unref (self->seen);
+  g_hash_table_unref (self->known);
   return code;
 }
 
@@ -145,6 +172,7 @@ hf_verb_list (int argc, char **argv, const gchar *config_path)
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &self.json, "One JSON object a line", NULL },
     { "copy", 0, 0, G_OPTION_ARG_STRING, &self.copy, "Only copies that are whole, torn or damaged", "WHAT" },
+    { "unjournaled", 0, 0, G_OPTION_ARG_NONE, &self.unjournaled, "Messages of the MTA's log that the journal does not have", NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("[ID…] - list the messages of the journal");

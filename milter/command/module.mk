@@ -4,9 +4,14 @@ milter_command_libcommand_a_SOURCES = \
 	milter/command/audit.c milter/command/audit.h \
 	milter/command/audit-json.c \
 	milter/command/audit-report.c \
+	milter/command/balance.c \
+	milter/command/explain.c milter/command/explain.h \
+	milter/command/explain-case.c \
 	milter/command/export.c \
+	milter/command/fates.c milter/command/fates.h \
 	milter/command/json.c milter/command/json.h \
 	milter/command/list.c \
+	milter/command/list-unjournaled.c milter/command/list-unjournaled.h \
 	milter/command/mbox.c milter/command/mbox.h \
 	milter/command/output.c milter/command/output.h \
 	milter/command/row.c milter/command/row.h \

@@ -40,7 +40,7 @@ typedef struct
   GArray *places;    /* of Place: the other arguments */
   GHashTable *found; /* ids that are in the journal */
   GHashTable *taken; /* ids that the act names */
-  HfActs *acts;
+  HfStates *states;
   HfActDraft draft;
   guint64 messages;
   guint64 recipients;
@@ -119,7 +119,7 @@ show (Settle *self, const HfViewEntry *entry, const GPtrArray *addresses, GError
     return print_json (entry, addresses, error);
   if (self->messages + self->breaches == 1)
     hf_row_print_head ();
-  hf_row_print (entry, hf_state_word (self->acts, entry));
+  hf_row_print (entry, hf_state_word (self->states, entry));
   for (guint i = 0; i < addresses->len && addresses->len < entry->item->recipients->len; i++)
     {
       g_autofree gchar *safe = hf_text_safe (g_ptr_array_index (addresses, i));
@@ -140,8 +140,8 @@ unsettled (const Settle *self, const HfViewEntry *entry)
       gchar *address = g_array_index (entry->item->recipients, HfPath, i).address;
       HfState state;
 
-      hf_state_of (self->acts, entry, address, &state);
-      if (strcmp (state.state, "provisional") == 0 && hf_select_wants_recipient (&self->select, address))
+      hf_state_of (self->states, entry, address, &state);
+      if (!hf_state_is_final (&state) && hf_select_wants_recipient (&self->select, address))
         g_ptr_array_add (addresses, address);
     }
   return addresses;
@@ -170,7 +170,7 @@ take_breach (Settle *self, const HfViewEntry *entry, gboolean by_place, GError *
   g_autoptr (GPtrArray) nobody = g_ptr_array_new ();
   const gboolean name_it = !by_place && item->has_facts;
 
-  if (hf_state_place (self->acts, entry) != NULL)
+  if (hf_state_place (self->states, entry) != NULL)
     return TRUE;
   if (name_it && g_hash_table_add (self->taken, g_strdup (item->facts.id.text)))
     hf_act_add_message (&self->draft, item->facts.id.text, entry->seq, NULL);
@@ -322,12 +322,12 @@ run (Settle *self, const gchar *config_path)
   g_autoptr (GError) error = NULL;
   g_autoptr (HfConfig) config = hf_select_config (config_path, "settle", &code);
   g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "settle", HF_READ_RECIPIENTS, &code) : NULL;
-  g_autoptr (HfActs) acts = view != NULL ? hf_state_load (config, "settle", &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "settle", &code) : NULL;
   gboolean ok;
 
-  if (acts == NULL)
+  if (states == NULL)
     return code;
-  self->acts = acts;
+  self->states = states;
   ok = take_all (self, view, &error);
   g_clear_pointer (&view, hf_view_free); /* asking must not hold up others */
   if (!ok || fflush (stdout) != 0)

@@ -39,12 +39,12 @@ typedef struct
 static void
 state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
 {
-  const HfActs *acts = user_data;
+  const HfStates *states = user_data;
   const GArray *recipients = entry->item->recipients;
 
   if (entry->copy != HF_COPY_WHOLE)
     {
-      const HfAct *act = hf_state_place (acts, entry);
+      const HfAct *act = hf_state_place (states, entry);
 
       out_state->is_settled = act != NULL;
       out_state->settled_ms = act != NULL ? act->at_ms : G_MININT64;
@@ -57,7 +57,7 @@ state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
     {
       HfState state;
 
-      hf_state_of (acts, entry, g_array_index (recipients, HfPath, i).address, &state);
+      hf_state_of (states, entry, g_array_index (recipients, HfPath, i).address, &state);
       out_state->settled_ms = MAX (out_state->settled_ms, state.settled_ms);
       if (strcmp (state.state, "void") == 0)
         out_state->voids++;
@@ -232,12 +232,12 @@ run (Trim *self, const gchar *config_path)
   g_autoptr (GArray) plan = NULL;
   g_autoptr (HfConfig) config = hf_select_config (config_path, "trim", &code);
   g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "trim", HF_READ_RECIPIENTS, &code) : NULL;
-  g_autoptr (HfActs) acts = view != NULL ? hf_state_load (config, "trim", &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "trim", &code) : NULL;
 
-  if (acts == NULL)
+  if (states == NULL)
     return code;
   self->retention_ms = config->retention_settled;
-  plan = hf_trim_plan (view, hf_sys_wall_ms (), self->retention_ms, state_of, acts, hf_terminal_progress, &error);
+  plan = hf_trim_plan (view, hf_sys_wall_ms (), self->retention_ms, state_of, states, hf_terminal_progress, &error);
   hf_terminal_progress_end ();
   g_clear_pointer (&view, hf_view_free); /* it holds the lock that the removal needs alone */
   if (plan != NULL && print_plan (self, plan, &error))

@@ -17,6 +17,8 @@ G_BEGIN_DECLS
 
 int hf_verb_audit (int argc, char **argv, const gchar *config_path);
 int hf_verb_export (int argc, char **argv, const gchar *config_path);
+int hf_verb_balance (int argc, char **argv, const gchar *config_path);
+int hf_verb_explain (int argc, char **argv, const gchar *config_path);
 int hf_verb_list (int argc, char **argv, const gchar *config_path);
 int hf_verb_settle (int argc, char **argv, const gchar *config_path);
 int hf_verb_show (int argc, char **argv, const gchar *config_path);

@@ -195,6 +195,13 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   return TRUE;
 }
 
+static void
+forget_debt (HfJournal *self)
+{
+  hf_usage_settle (self->parameters->usage, self->debt, FALSE);
+  self->debt = 0;
+}
+
 /* A reflink made of the spare (cp does it unasked, and so do deduplicators)
  * takes the room away that writing ahead reserved. */
 static void
@@ -215,6 +222,7 @@ activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
     return FALSE;
   check_shared (self);
   hf_spare_want (self->spare);
+  forget_debt (self);
   return TRUE;
 }
 
@@ -342,7 +350,7 @@ hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
     return FALSE;
   if (needed + 2 * HF_BLOCK <= self->size)
     return hf_spare_take (self->spare, error) && activate_spare (self, NULL, error);
-  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, &never, error)
+  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, NULL, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
 }
 
@@ -352,7 +360,12 @@ hf_journal_count (HfJournal *self, guint64 octets)
   const gboolean was_reserved = self->segment->size != G_MAXUINT64 && self->ground.kind != HF_GROUND_COPIES;
 
   if (!was_reserved)
-    hf_usage_grow (self->parameters->usage, octets);
+    {
+      hf_usage_grow (self->parameters->usage, octets);
+      return;
+    }
+  hf_usage_announce (self->parameters->usage, octets);
+  self->debt += octets;
 }
 
 static int
@@ -419,6 +432,7 @@ void
 hf_journal_abandon (HfJournal *self)
 {
   hf_spare_stop (self->spare);
+  forget_debt (self);
   hf_segment_free (self->segment);
   hf_sys_close (&self->open_fd);
   hf_sys_close (&self->lock_fd);

@@ -368,6 +368,12 @@ fault_no_copy_on_write (int fd)
 }
 
 static int
+fault_unseen (const char *path, guint64 *out_octets)
+{
+  SIMPLE (FT_UNSEEN, FT_ON_SPOOL, hf_sys_real.unseen (path, out_octets));
+}
+
+static int
 fault_descriptors (guint64 *out_used, guint64 *out_limit)
 {
   SIMPLE (FT_DESCRIPTORS, FT_ON_SPOOL, hf_sys_real.descriptors (out_used, out_limit));
@@ -438,7 +444,8 @@ ft_faults_install (gboolean memory)
     .ftruncate = fault_ftruncate, .fstat = fault_fstat, .stat = fault_stat, .fstatat = fault_fstatat,
     .statvfs = fault_statvfs, .mkdirat = fault_mkdirat, .rename_new = fault_rename_new, .linkat = fault_linkat,
     .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held, .fs_type = fault_fs_type,
-    .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .descriptors = fault_descriptors,
+    .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .unseen = fault_unseen,
+    .descriptors = fault_descriptors,
   };
 
   if (memory && CRYPTO_set_mem_functions (crypto_malloc, crypto_realloc, crypto_free) != 1)

@@ -15,8 +15,10 @@ FLAVOURS = {
     "tsan": ["--disable-hardening", "--enable-sanitizer=thread"],
 }
 
-# The first report of a sanitizer ends the program; reports go where standard error goes.
+# The first report of a sanitizer ends the program; reports go where standard error goes.  GLib's own allocator
+# would hide errors from the one and make the other see races where its locks are.
 SANITIZERS = {
+    "G_SLICE": "always-malloc",
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={TOP}/tests/lib/tsan.supp",

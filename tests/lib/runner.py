@@ -23,7 +23,7 @@ from lib import build, lab  # noqa: E402 (the path has to be set first)
 from lib.lab import TOP  # noqa: E402
 
 LOGS = TOP / "build" / "logs"
-FOLDERS = ("miltertest", "postfix", "sendmail", "command", "fault", "corpus")
+FOLDERS = ("miltertest", "postfix", "sendmail", "command", "fault", "corpus", "audit")
 
 # Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
 # MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.

@@ -19,16 +19,18 @@ from .sink import Sink
 from .tap import expect, wait_for
 
 
-def scenario(sentence, needs=(), only=None, rows=None):
+def scenario(sentence, needs=(), only=None, rows=None, measures=False):
     """Marks a scenario.
 
     needs: what the MTA has to offer.  only: the name of the one MTA it is for.
+    measures: it measures time or memory, and so is left out on sanitized builds.
     rows: a function of the Mta class that gives (name, argument) for each case
     of the scenario; without it, there is one, and it takes only the Site."""
     def mark(function):
         function.sentence = sentence
         function.needs = frozenset(needs)
         function.only = only
+        function.measures = measures
         function.rows = rows
         return function
     return mark
@@ -120,6 +122,8 @@ def collect(module, mta_class):
         if getattr(function, "sentence", None) is None or function.__module__ != module.__name__:
             continue
         if not function.needs <= mta_class.offers or function.only not in (None, mta_class.name):
+            continue
+        if function.measures and build.is_sanitized():
             continue
         if function.rows is None:
             cases.append(Case(function.__name__, function.sentence, function, ()))

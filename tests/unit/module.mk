@@ -66,6 +66,7 @@ check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 endif
 
+include tests/unit/audit.mk
 include tests/unit/journal.mk
 include tests/unit/pressure.mk
 

@@ -176,6 +176,26 @@ test_books_repeated (void)
   tap_check_str (row.name, told, "AAAA01\n ?: open (queued)\n");
 }
 
+/* Octets that end a string elsewhere do not make two addresses one. */
+static void
+test_books_nuls (void)
+{
+  static const gchar line[] = "\0\0Nov 22 20:00:00 mx postfix/smtp[10]: AAAA01: to=<b\0c@example.net>, relay=mx, delay=1, "
+                              "delays=0/0/0/1, dsn=2.0.0, status=sent (250 Ok)";
+  g_autoptr (GString) told = g_string_new (NULL);
+  HfBooksSettings settings = { .changed = tell_change, .data = told };
+  g_autoptr (HfBooks) books = hf_books_new (&settings);
+  HfIntake intake;
+  HfClock clock;
+
+  hf_intake_init (&intake, books, HF_MTA_UNKNOWN);
+  hf_clock_init (&clock, 2026, 0);
+  hf_intake_line (&intake, &clock, (HfSlice){ line, sizeof line - 1 }, (HfPosition){ .line = 1 });
+  hf_books_finish (books);
+  hf_intake_clear (&intake);
+  tap_check_str ("NUL in an address", told->str, "1: AAAA01 b?c@example.net x1 settled relayed\n");
+}
+
 /* More recipients than are looked for one by one, some of them twice. */
 static void
 test_books_many_recipients (void)
@@ -294,6 +314,7 @@ static const TapTest tests[] = {
   { "memory", test_books_memory },
   { "order", test_books_order },
   { "repeated lines", test_books_repeated },
+  { "NUL octets", test_books_nuls },
   { "many recipients", test_books_many_recipients },
   { "evidence", test_books_evidence },
   { "slots", test_books_slots },

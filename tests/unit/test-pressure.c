@@ -24,6 +24,7 @@ static struct
   guint64 inodes;   /* of 1,000 */
   guint64 counted;  /* 1,000, or 0 for a file system that counts none */
   guint64 used;     /* descriptors, of 1,000 */
+  guint64 unseen_mib;
   gboolean fails;
   guint looks;
 } world;
@@ -52,6 +53,15 @@ world_descriptors (guint64 *out_used, guint64 *out_limit)
   pthread_mutex_lock (&mutex);
   *out_used = world.used;
   *out_limit = 1000;
+  pthread_mutex_unlock (&mutex);
+  return 0;
+}
+
+static int
+world_unseen (const char *path, guint64 *out_octets)
+{
+  pthread_mutex_lock (&mutex);
+  *out_octets = world.unseen_mib * MIB;
   pthread_mutex_unlock (&mutex);
   return 0;
 }
@@ -117,6 +127,7 @@ site_start (Site *self, const HfMarks *its_marks, HfWriter *writer)
   g_autoptr (GError) error = NULL;
 
   hf_sys.statvfs = world_statvfs;
+  hf_sys.unseen = world_unseen;
   hf_sys.descriptors = world_descriptors;
   set_world (80, 800, 100);
   set_fails (FALSE);
@@ -161,10 +172,10 @@ test_gauges (void)
     { "all is well", 80, 800, 100, "taken", 0, NULL },
     { "space at the warning", 20, 800, 100, "taken", 0, NULL },
     { "space below the warning", 19, 800, 100, "taken", HF_EVENT_PRESSURE_WARN,
-      "HF-403 warning: room on spool runs low: 19456 KiB free on spool, space_stop is at 10240 KiB; "
+      "HF-403 warning: room on spool runs low: 19456 KiB free on spool beside the next segment, space_stop is at 10240 KiB; "
       "resource=space free=19922944 warn=20971520 stop=10485760 spool=/spool step=space-mark" },
     { "space below the stop", 9, 800, 100, "space-mark", HF_EVENT_PRESSURE_STOP,
-      "HF-401 error: no room on spool: 9216 KiB free on spool, space_stop is at 10240 KiB; "
+      "HF-401 error: no room on spool: 9216 KiB free on spool beside the next segment, space_stop is at 10240 KiB; "
       "resource=space free=9437184 warn=20971520 stop=10485760 spool=/spool step=space-mark" },
     { "space between the marks, from below", 19, 800, 100, "space-mark", 0, NULL },
     { "space again", 20, 800, 100, "taken", HF_EVENT_PRESSURE_OVER, NULL },
@@ -264,6 +275,14 @@ test_ground (void)
   set_world (15, 800, 100);
   wait_looks ();
   tap_check_str ("told not to copy", step_at_mail (&site), "taken");
+  pthread_mutex_lock (&mutex);
+  world.unseen_mib = 6;
+  pthread_mutex_unlock (&mutex);
+  wait_looks ();
+  tap_check_str ("not all that is called free is", step_at_mail (&site), "space-mark");
+  pthread_mutex_lock (&mutex);
+  world.unseen_mib = 0;
+  pthread_mutex_unlock (&mutex);
   atomic_store (&site.usage->ground, HF_GROUND_COPIES);
   wait_looks ();
   tap_check_str ("copies", step_at_mail (&site), "space-mark");

@@ -1,0 +1,118 @@
+/* accounts-private.h - the inside of the accounts
+ *
+ *   accounts.c   lines in, lines kept as evidence
+ *   envelope.c   messages of the journal, and which mail of the log is theirs
+ *   judge.c      what recipients came to, and what is written of it
+ *   restore.c    the open accounts of an earlier run
+ */
+#pragma once
+
+#include "milter/audit/accounts.h"
+#include "milter/audit/intake.h"
+#include "milter/audit/slot.h"
+
+G_BEGIN_DECLS
+
+/* Longest line that is kept. */
+#define HF_EVIDENCE_LINE_MAX 4000
+
+typedef struct HfMail HfMail;
+typedef struct HfEnvelope HfEnvelope;
+
+/* One recipient of an envelope. */
+typedef struct
+{
+  gchar *address;
+  gchar *detail;
+  HfFinding finding; /* as last written */
+  gboolean declared; /* settled by an operator's act */
+} HfSlot;
+
+struct HfEnvelope
+{
+  HfEnvelope *next_same_queue; /* unmatched ones */
+  HfId id;
+  gchar *queue;
+  gchar *void_reason; /* NULL: the filter claims no failure */
+  gint64 at_ms;
+  HfMail *mail;       /* NULL: the log has not named it */
+  HfSlot *slots;
+  guint n_slots;
+  guint changed : 1;  /* in HfAccounts.changed_envelopes */
+};
+
+/* A message of the log that the books still have. */
+struct HfMail
+{
+  HfMail *next_same_queue; /* unmatched ones */
+  guint64 n;          /* 0: known from lines that were kept for others; nothing is written of it */
+  const HfMessage *message;
+  HfEnvelope *envelope;
+  GString *lines;     /* evidence not written yet, or NULL */
+  guint64 first_seq;  /* of lines */
+  guint64 last_seq;   /* of the newest evidence */
+  gchar *message_id;  /* not written yet, or NULL */
+  GPtrArray *legs;    /* of HfLeg: changed and not written; NULL stands for the unnamed */
+  gint64 absent_ms;   /* of the first snapshot that did not list it; 0 */
+  guint absent : 2;   /* snapshots in a row that did not list it, up to 2 */
+  guint corrupt : 1;  /* the queue's corrupt/ or a Qf file has it */
+  guint listed : 1;   /* the newest snapshot listed it */
+  guint changed : 1;  /* in HfAccounts.changed_mails */
+  guint described : 1; /* what the ledger has of it is what is known */
+  guint accepted : 1; /* as described */
+  guint has_sender : 1, has_parent : 1;
+  guint as_restored : 1; /* no new evidence since the restart: what was written stands */
+};
+
+struct HfAccounts
+{
+  HfAccountsSettings settings;
+  HfDaybook *daybook;
+  HfBooks *books;
+  HfIntake intake;
+  gboolean restoring;
+  gint64 now_ms;
+
+  GHashTable *mails;          /* serial to HfMail */
+  GHashTable *envelopes;      /* id to HfEnvelope */
+  GHashTable *loose_mails;    /* queue id to HfMail without an envelope */
+  GHashTable *loose_envelopes; /* queue id to HfEnvelope without a mail */
+  GPtrArray *changed_mails, *changed_envelopes;
+  guint64 last_mail, last_incident, last_snapshot;
+
+  /* the line being entered */
+  HfSlice raw;
+  guint64 seq;
+  guint64 source, offset, number;
+  GHashTable *numbers;        /* while restoring: "QUEUE HOST" to the mails' numbers, a GQueue */
+  GHashTable *sources;        /* "device:inode" to number */
+  guint64 last_source;
+  GHashTable *sessions;       /* "host pid" to Session: who is connected */
+  guint known_gaps;
+  gint64 newest_line_ms, newest_envelope_ms;
+};
+
+/* accounts.c */
+void hf_mail_mark (HfAccounts *self, HfMail *mail);
+void hf_mail_free (gpointer mail);
+HfMail *hf_mail_of (HfAccounts *self, const HfMessage *message);
+void hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
+                       HfSlice text);
+void hf_accounts_enter (HfAccounts *self, HfClock *clock, HfSlice raw, HfPosition at);
+void hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms);
+
+/* envelope.c */
+void hf_envelope_mark (HfAccounts *self, HfEnvelope *envelope);
+void hf_envelope_free (gpointer envelope);
+HfEnvelope *hf_envelope_add (HfAccounts *self, const gchar *id, const gchar *queue, gint64 at_ms, guint n_slots);
+void hf_envelope_forget (HfAccounts *self, HfEnvelope *envelope);
+void hf_envelope_bind (HfAccounts *self, HfEnvelope *envelope, HfMail *mail);
+void hf_mail_set_loose (HfAccounts *self, HfMail *mail, gboolean loose);
+void hf_mail_match (HfAccounts *self, HfMail *mail);
+void hf_envelopes_match (HfAccounts *self);
+
+/* judge.c */
+void hf_judge_mail (HfAccounts *self, HfMail *mail);
+void hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope);
+
+G_END_DECLS

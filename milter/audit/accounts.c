@@ -1,0 +1,465 @@
+/* accounts.c - journal and log brought together: lines in, lines kept; see accounts.h */
+#include <config.h>
+
+#include "milter/audit/accounts-private.h"
+
+#include "milter/audit/describe.h"
+#include "milter/base/id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A session's opening line, which proves nothing before its closing line does. */
+typedef struct
+{
+  gchar *line;
+  guint64 seq, source, offset, number;
+  GPtrArray *serials; /* of the messages opened in it, as pointers to guint64 */
+} Session;
+
+static void
+session_free (gpointer data)
+{
+  Session *self = data;
+
+  g_free (self->line);
+  g_ptr_array_unref (self->serials);
+  g_free (self);
+}
+
+void
+hf_mail_free (gpointer data)
+{
+  HfMail *mail = data;
+
+  if (mail->lines != NULL)
+    g_string_free (mail->lines, TRUE);
+  g_clear_pointer (&mail->legs, g_ptr_array_unref);
+  g_free (mail->message_id);
+  g_free (mail);
+}
+
+void
+hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms)
+{
+  gchar text[25];
+
+  if (at_ms < 0)
+    return;
+  hf_time_format (at_ms, text);
+  hf_statement_add (builder, key, text, -1);
+}
+
+void
+hf_mail_mark (HfAccounts *self, HfMail *mail)
+{
+  if (mail->changed)
+    return;
+  mail->changed = TRUE;
+  g_ptr_array_add (self->changed_mails, mail);
+}
+
+/* The number that a message had before the restart. */
+static guint64
+restored_number (HfAccounts *self, const HfMessage *message)
+{
+  g_autofree gchar *key = g_strdup_printf ("%s %s", message->queue_id, hf_books_name (self->books, message->host));
+  GQueue *numbers = g_hash_table_lookup (self->numbers, key);
+
+  return numbers != NULL ? GPOINTER_TO_SIZE (g_queue_pop_head (numbers)) : 0;
+}
+
+/* The account of a message, opened at its first mention. */
+HfMail *
+hf_mail_of (HfAccounts *self, const HfMessage *message)
+{
+  HfMail *mail = g_hash_table_lookup (self->mails, &message->serial);
+
+  if (mail != NULL)
+    return mail;
+  mail = g_new0 (HfMail, 1);
+  mail->message = message;
+  mail->n = self->restoring ? restored_number (self, message) : ++self->last_mail;
+  mail->described = self->restoring;
+  mail->as_restored = self->restoring;
+  g_hash_table_insert (self->mails, (gpointer) &message->serial, mail);
+  hf_mail_set_loose (self, mail, TRUE);
+  if (!self->restoring)
+    hf_mail_mark (self, mail);
+  return mail;
+}
+
+/* What a line has of octets that would end it early is a blank. */
+static void
+append_line (GString *out, HfSlice text)
+{
+  const gsize length = MIN (text.length, HF_EVIDENCE_LINE_MAX);
+
+  for (gsize i = 0; i < length; i++)
+    g_string_append_c (out, text.at[i] == '\n' || text.at[i] == '\0' ? ' ' : text.at[i]);
+  g_string_append_c (out, '\n');
+}
+
+void
+hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
+                  HfSlice text)
+{
+  gchar place[96];
+
+  if (mail->last_seq == seq)
+    return;
+  mail->last_seq = seq;
+  if (self->restoring)
+    return;
+  if (mail->lines == NULL)
+    {
+      mail->lines = g_string_sized_new (1024);
+      mail->first_seq = seq;
+    }
+  g_snprintf (place, sizeof place, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " ",
+              seq, source, offset, number);
+  g_string_append (mail->lines, place);
+  append_line (mail->lines, text);
+  mail->as_restored = FALSE;
+  hf_mail_mark (self, mail);
+}
+
+/* ---- what the books tell ---- */
+
+static gchar *
+session_key (const HfLogEvent *event)
+{
+  return g_strdup_printf ("%.*s %u", (int) MIN (event->host.length, 255), event->host.at != NULL ? event->host.at : "",
+                          event->pid);
+}
+
+static void
+begin_session (HfAccounts *self, const HfLogEvent *event)
+{
+  Session *session = g_new0 (Session, 1);
+
+  session->line = hf_slice_dup (self->raw);
+  session->seq = self->seq;
+  session->source = self->source;
+  session->offset = self->offset;
+  session->number = self->number;
+  session->serials = g_ptr_array_new_with_free_func (g_free);
+  g_hash_table_replace (self->sessions, session_key (event), session);
+}
+
+static void
+end_session (HfAccounts *self, const HfLogEvent *event)
+{
+  g_autofree gchar *key = session_key (event);
+  const Session *session = g_hash_table_lookup (self->sessions, key);
+
+  for (guint i = 0; session != NULL && i < session->serials->len; i++)
+    {
+      HfMail *mail = g_hash_table_lookup (self->mails, g_ptr_array_index (session->serials, i));
+
+      if (mail != NULL)
+        hf_mail_add_line (self, mail, self->seq, self->source, self->offset, self->number, self->raw);
+    }
+  g_hash_table_remove (self->sessions, key);
+}
+
+static void
+join_session (HfAccounts *self, HfMail *mail, const HfLogEvent *event)
+{
+  g_autofree gchar *key = session_key (event);
+  const Session *session = g_hash_table_lookup (self->sessions, key);
+
+  if (session == NULL)
+    return;
+  g_ptr_array_add (session->serials, g_memdup2 (&mail->message->serial, sizeof mail->message->serial));
+  hf_mail_add_line (self, mail, session->seq, session->source, session->offset, session->number, hf_slice (session->line));
+}
+
+/* Lines that change what the books think of many messages are kept apart. */
+static void
+keep_context (HfAccounts *self, const gchar *kind, const HfLogEvent *event)
+{
+  HfStatementBuilder *builder;
+
+  if (self->restoring || self->raw.at == NULL)
+    return;
+  builder = hf_daybook_begin (self->daybook, "incident");
+  hf_statement_add_number (builder, "n", ++self->last_incident);
+  hf_statement_add (builder, "kind", kind, -1);
+  hf_accounts_add_time (builder, "at", event->wall_ms);
+  hf_statement_add_number (builder, "seq", self->seq);
+  if (event->text.at != NULL)
+    hf_statement_add (builder, "text", event->text.at, (gssize) event->text.length);
+  hf_statement_add (builder, "line", self->raw.at, (gssize) MIN (self->raw.length, HF_EVIDENCE_LINE_MAX));
+  hf_statement_end (builder);
+}
+
+static void
+on_entering (const HfLogEvent *event, gpointer data)
+{
+  HfAccounts *self = data;
+
+  self->newest_line_ms = MAX (self->newest_line_ms, event->wall_ms);
+  switch (event->kind)
+    {
+    case HF_LOG_CONNECTED:
+      begin_session (self, event);
+      return;
+    case HF_LOG_SESSION_END:
+      end_session (self, event);
+      return;
+    case HF_LOG_BULK:
+      keep_context (self, "bulk", event);
+      return;
+    case HF_LOG_RENAMED:
+      keep_context (self, "renamed", event);
+      return;
+    case HF_LOG_GAP:
+    case HF_LOG_GAP_BEGINS:
+      keep_context (self, "gap", event);
+      return;
+    default:
+      return;
+    }
+}
+
+static void
+on_evidence (const HfMessage *message, const HfLogEvent *event, gpointer data)
+{
+  HfAccounts *self = data;
+  HfMail *mail = hf_mail_of (self, message);
+
+  if (event->kind == HF_LOG_OPENED)
+    join_session (self, mail, event);
+  if (event->kind == HF_LOG_CONTENT && event->text.length > 0 && !self->restoring)
+    {
+      g_free (mail->message_id);
+      mail->message_id = hf_slice_dup (event->text);
+      mail->described = FALSE;
+    }
+  hf_mail_add_line (self, mail, self->seq, self->source, self->offset, self->number, self->raw);
+}
+
+static void
+on_changed (const HfChange *change, gpointer data)
+{
+  HfAccounts *self = data;
+  HfMail *mail = hf_mail_of (self, change->message);
+
+  if (self->restoring)
+    return;
+  mail->as_restored = FALSE;
+  if (mail->envelope == NULL)
+    {
+      if (mail->legs == NULL)
+        mail->legs = g_ptr_array_new ();
+      if (!g_ptr_array_find (mail->legs, change->leg, NULL))
+        g_ptr_array_add (mail->legs, (gpointer) change->leg);
+    }
+  hf_mail_mark (self, mail);
+}
+
+static void
+on_closed (const HfMessage *message, gpointer data)
+{
+  HfAccounts *self = data;
+  HfMail *mail = hf_mail_of (self, message);
+  HfStatementBuilder *builder;
+
+  hf_mail_match (self, mail);
+  hf_judge_mail (self, mail);
+  if (mail->n != 0)
+    {
+      builder = hf_daybook_begin (self->daybook, "closed");
+      hf_statement_add_number (builder, "mail", mail->n);
+      hf_statement_end (builder);
+    }
+  hf_mail_set_loose (self, mail, FALSE);
+  if (mail->envelope != NULL)
+    hf_envelope_forget (self, mail->envelope);
+  if (mail->changed)
+    g_ptr_array_remove_fast (self->changed_mails, mail);
+  g_hash_table_remove (self->mails, &message->serial);
+}
+
+/* ---- in and out ---- */
+
+HfAccounts *
+hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
+{
+  HfAccounts *self = g_new0 (HfAccounts, 1);
+  const HfBooksSettings books = { .last = settings->last,
+                                  .changed = on_changed,
+                                  .entering = on_entering,
+                                  .evidence = on_evidence,
+                                  .closed = on_closed,
+                                  .data = self };
+
+  self->settings = *settings;
+  self->daybook = daybook;
+  self->books = hf_books_new (&books);
+  hf_intake_init (&self->intake, self->books, settings->mta);
+  self->mails = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, hf_mail_free);
+  self->envelopes = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, hf_envelope_free);
+  self->loose_mails = g_hash_table_new (g_str_hash, g_str_equal);
+  self->loose_envelopes = g_hash_table_new (g_str_hash, g_str_equal);
+  self->changed_mails = g_ptr_array_new ();
+  self->changed_envelopes = g_ptr_array_new ();
+  self->sources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->sessions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, session_free);
+  self->newest_line_ms = -1;
+  self->newest_envelope_ms = -1;
+  return self;
+}
+
+void
+hf_accounts_free (HfAccounts *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->loose_mails);
+  g_hash_table_unref (self->loose_envelopes);
+  g_hash_table_unref (self->mails);
+  g_hash_table_unref (self->envelopes);
+  g_ptr_array_unref (self->changed_mails);
+  g_ptr_array_unref (self->changed_envelopes);
+  g_hash_table_unref (self->sources);
+  g_hash_table_unref (self->sessions);
+  hf_intake_clear (&self->intake);
+  hf_books_free (self->books);
+  g_free (self);
+}
+
+/* Files are told apart by device and inode, over restarts too. */
+static void
+use_source (HfAccounts *self, const HfFollowItem *item)
+{
+  gchar *key = g_strdup_printf ("%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, item->device, item->inode);
+  const guint64 known = GPOINTER_TO_SIZE (g_hash_table_lookup (self->sources, key));
+  HfStatementBuilder *builder;
+
+  self->source = known;
+  if (known != 0)
+    {
+      g_free (key);
+      return;
+    }
+  self->source = ++self->last_source;
+  g_hash_table_insert (self->sources, key, GSIZE_TO_POINTER (self->source));
+  builder = hf_daybook_begin (self->daybook, "source");
+  hf_statement_add_number (builder, "n", self->source);
+  hf_statement_add (builder, "path", item->path, -1);
+  hf_statement_add_number (builder, "device", item->device);
+  hf_statement_add_number (builder, "inode", item->inode);
+  hf_statement_end (builder);
+}
+
+void
+hf_accounts_enter (HfAccounts *self, HfClock *clock, HfSlice raw, HfPosition at)
+{
+  self->raw = raw;
+  self->offset = at.offset;
+  self->number = at.line;
+  hf_intake_line (&self->intake, clock, raw, at);
+  self->raw = HF_SLICE_NONE;
+}
+
+void
+hf_accounts_log (HfAccounts *self, const HfFollowItem *item)
+{
+  self->seq++;
+  if (item->kind == HF_FOLLOW_GAP)
+    {
+      hf_accounts_incident (self, "gap", item->why, self->newest_line_ms);
+      hf_intake_gap (&self->intake, g_intern_string (item->why), item->at);
+      return;
+    }
+  if (item->new_file)
+    use_source (self, item);
+  hf_accounts_enter (self, item->clock, item->raw, item->at);
+}
+
+void
+hf_accounts_incident (HfAccounts *self, const gchar *kind, const gchar *text, gint64 at_ms)
+{
+  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "incident");
+
+  hf_statement_add_number (builder, "n", ++self->last_incident);
+  hf_statement_add (builder, "kind", kind, -1);
+  hf_accounts_add_time (builder, "at", at_ms);
+  hf_statement_add_number (builder, "seq", self->seq);
+  hf_statement_add (builder, "text", text, -1);
+  hf_statement_end (builder);
+}
+
+/* Gaps that the books found by themselves. */
+static void
+tell_silent_gaps (HfAccounts *self)
+{
+  const HfGaps *gaps = hf_books_gaps (self->books);
+
+  for (; self->known_gaps < hf_gaps_count (gaps); self->known_gaps++)
+    {
+      const HfGap *gap = hf_gaps_get (gaps, self->known_gaps);
+
+      if (gap->silent)
+        hf_accounts_incident (self, "gap", gap->why, gap->wall_ms);
+    }
+}
+
+void
+hf_accounts_settle (HfAccounts *self, gint64 now_ms)
+{
+  self->now_ms = now_ms;
+  tell_silent_gaps (self);
+  hf_envelopes_match (self);
+  for (guint i = 0; i < self->changed_mails->len; i++)
+    {
+      HfMail *mail = g_ptr_array_index (self->changed_mails, i);
+
+      hf_judge_mail (self, mail);
+      mail->changed = FALSE;
+    }
+  g_ptr_array_set_size (self->changed_mails, 0);
+  for (guint i = 0; i < self->changed_envelopes->len; i++)
+    {
+      HfEnvelope *envelope = g_ptr_array_index (self->changed_envelopes, i);
+
+      hf_judge_envelope (self, envelope);
+      envelope->changed = FALSE;
+    }
+  g_ptr_array_set_size (self->changed_envelopes, 0);
+}
+
+gint64
+hf_accounts_newest_line_ms (const HfAccounts *self)
+{
+  return self->newest_line_ms;
+}
+
+gint64
+hf_accounts_newest_envelope_ms (const HfAccounts *self)
+{
+  return self->newest_envelope_ms;
+}
+
+guint64
+hf_accounts_seq (const HfAccounts *self)
+{
+  return self->seq;
+}
+
+void
+hf_accounts_set_seq (HfAccounts *self, guint64 seq)
+{
+  self->seq = seq;
+}
+
+void
+hf_accounts_count (const HfAccounts *self, HfAccountsCounts *out_counts)
+{
+  out_counts->envelopes = g_hash_table_size (self->envelopes);
+  out_counts->mails = g_hash_table_size (self->mails);
+  out_counts->lines = self->intake.lines;
+  out_counts->unparsed = self->intake.unparsed_lines;
+}

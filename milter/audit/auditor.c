@@ -1,0 +1,423 @@
+/* auditor.c - one look at the world after the other: journal, acts, log, queue; see auditor.h */
+#include <config.h>
+
+#include "milter/audit/auditor.h"
+
+#include "milter/audit/accounts.h"
+#include "milter/audit/acts-intake.h"
+#include "milter/audit/follow-journald.h"
+#include "milter/audit/segments.h"
+#include "milter/base/error.h"
+#include "milter/base/event.h"
+#include "milter/base/sys.h"
+#include "milter/journal/directory.h"
+#include "milter/journal/trimmed.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What a round takes in at most.  Lines wait in memory for their group, and
+ * mail of the journal is to be known before its lines are. */
+#define ROUND_LINES 20000
+#define ROUND_RECORDS 20000
+
+/* A log without a line is no wonder in a spool without mail that young. */
+#define LOG_SINCE_MS (60 * 1000)
+
+struct HfAuditor
+{
+  const HfConfig *config;
+  const gchar *spool;
+  HfDaybook *daybook;
+  HfLedger *ledger;
+  HfAccounts *accounts;
+  HfFollow *follow;           /* a file; or NULL: */
+  HfFollowJournald *journald;
+  HfSegmentsPosition journal;
+  gint64 first_ms;            /* of the journal; where a log without a position begins */
+  guint64 committed_seq;      /* lines known to the books */
+  HfSegmentsPosition committed_journal;
+  HfQueue *queue;             /* a snapshot that waits for the log to be read */
+  gint64 queue_ms;
+  gint64 next_queue_ms;       /* monotonic */
+  gint64 told_gap_ms;         /* of the newest line when silence was told */
+  gboolean log_failed, queue_failed, journal_failed;
+  gboolean log_idle, journal_idle;
+};
+
+/* ---- taking in ---- */
+
+static void
+on_message (guint64 seq, const gchar *instance, const HfItem *item, gpointer data)
+{
+  HfAuditor *self = data;
+
+  if (self->first_ms == G_MAXINT64)
+    self->first_ms = item->facts.at_ms;
+  hf_accounts_envelope (self->accounts, seq, instance, item);
+}
+
+static void
+on_marked (const gchar *id, const gchar *reason, gpointer data)
+{
+  hf_accounts_void (((HfAuditor *) data)->accounts, id, reason);
+}
+
+/* Tells a failure once, until it is over. */
+static void
+tell_failure (gboolean *failed, HfEventCode code, const GError *error)
+{
+  if (!*failed)
+    hf_event (code, error, NULL);
+  *failed = TRUE;
+}
+
+static void
+read_journal (HfAuditor *self)
+{
+  const HfSegmentsSink sink = { on_message, on_marked, self };
+  g_autoptr (GError) error = NULL;
+  gboolean more = FALSE;
+
+  self->journal_idle = TRUE;
+  if (hf_segments_read (self->spool, &self->journal, ROUND_RECORDS, &sink, &more, &error))
+    self->journal_failed = FALSE;
+  else if (!g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND)) /* no filter has run yet */
+    tell_failure (&self->journal_failed, HF_EVENT_JOURNAL_AWAY, error);
+  self->journal_idle = !more;
+}
+
+static void
+start_log (HfAuditor *self, const HfFollowPosition *from, const gchar *cursor)
+{
+  const gchar *log = self->config->mta_log;
+  const gint64 since_ms = self->first_ms == G_MAXINT64 ? G_MAXINT64 : self->first_ms - LOG_SINCE_MS;
+
+  if (g_str_has_prefix (log, "file:"))
+    self->follow = hf_follow_new (log + strlen ("file:"), from, since_ms);
+  else
+    self->journald = hf_follow_journald_new (log[strlen ("journald")] == ':' ? log + strlen ("journald:") : NULL, cursor,
+                                             since_ms);
+}
+
+static gboolean
+next_line (HfAuditor *self, gint64 now_ms, gboolean last, HfFollowItem *item, GError **error)
+{
+  return self->follow != NULL ? hf_follow_next (self->follow, now_ms, last, item, error)
+                              : hf_follow_journald_next (self->journald, item, error);
+}
+
+static void
+read_log (HfAuditor *self, gint64 now_ms, gboolean last)
+{
+  g_autoptr (GError) error = NULL;
+  HfFollowItem item;
+
+  if (self->follow == NULL && self->journald == NULL)
+    start_log (self, NULL, NULL);
+  self->log_idle = FALSE;
+  for (guint i = 0; i < ROUND_LINES; i++)
+    {
+      if (!next_line (self, now_ms, last, &item, &error))
+        {
+          tell_failure (&self->log_failed, HF_EVENT_LOG_UNREADABLE, error);
+          self->log_idle = TRUE;
+          return;
+        }
+      self->log_failed = FALSE;
+      if (item.kind == HF_FOLLOW_IDLE || item.kind == HF_FOLLOW_END)
+        {
+          self->log_idle = TRUE;
+          return;
+        }
+      if (item.kind == HF_FOLLOW_GAP)
+        hf_event (HF_EVENT_LOG_GAP, NULL, "log", self->config->mta_log, "why", item.why, NULL);
+      hf_accounts_log (self->accounts, &item);
+    }
+}
+
+static void
+on_act (const HfStatement *statement, gpointer data)
+{
+  hf_event (HF_EVENT_ACT_TAKEN, NULL, "act", hf_statement_get (statement, "id"), "user",
+            hf_statement_get (statement, "user"), "reason", hf_statement_get (statement, "reason"), NULL);
+  hf_accounts_act (((HfAuditor *) data)->accounts, statement);
+}
+
+static void
+on_act_fault (const gchar *name, const gchar *why, gpointer data)
+{
+  hf_event (HF_EVENT_ACT_FAULTY, NULL, "file", name, "why", why, NULL);
+}
+
+/* Silence while the journal takes mail: the MTA logs at least a line for each. */
+static void
+look_for_silence (HfAuditor *self)
+{
+  const gint64 line_ms = hf_accounts_newest_line_ms (self->accounts);
+  const gint64 mail_ms = hf_accounts_newest_envelope_ms (self->accounts);
+  HfFollowItem item = { .kind = HF_FOLLOW_GAP, .why = "the log is silent while mail flows" };
+
+  if (!self->log_idle || line_ms < 0 || mail_ms - line_ms < self->config->audit_gap_after || self->told_gap_ms == line_ms)
+    return;
+  self->told_gap_ms = line_ms;
+  hf_event (HF_EVENT_LOG_GAP, NULL, "log", self->config->mta_log, "why", item.why, NULL);
+  hf_accounts_log (self->accounts, &item);
+}
+
+/* ---- the queue ---- */
+
+static void
+ask_queue (HfAuditor *self, gint64 now_ms)
+{
+  const gboolean is_postfix = strcmp (self->config->mta_type, "postfix") == 0;
+  const gchar *where = self->config->mta_queue;
+  g_autoptr (GError) error = NULL;
+
+  if (hf_sys_monotonic_ms () < self->next_queue_ms)
+    return;
+  self->next_queue_ms = hf_sys_monotonic_ms () + self->config->audit_snapshot_interval;
+  g_clear_pointer (&self->queue, hf_queue_free);
+  if (where[0] == '\0')
+    where = is_postfix ? "/etc/postfix" : "/var/spool/mqueue";
+  self->queue_ms = now_ms;
+  self->queue = is_postfix ? hf_queue_read_postfix (where, &error) : hf_queue_read_sendmail (where, &error);
+  if (self->queue == NULL)
+    tell_failure (&self->queue_failed, HF_EVENT_QUEUE_UNKNOWN, error);
+  else
+    self->queue_failed = FALSE;
+}
+
+/* Only once the log has been read past the snapshot: what left the queue before
+ * it was taken has its lines by then. */
+static void
+use_queue (HfAuditor *self)
+{
+  if (self->queue == NULL || !self->log_idle || !self->journal_idle || self->log_failed)
+    return;
+  hf_accounts_queue (self->accounts, self->queue, self->queue_ms);
+  g_clear_pointer (&self->queue, hf_queue_free);
+}
+
+/* ---- giving out ---- */
+
+static void
+add_position (HfAuditor *self, const gchar *source, const gchar *value)
+{
+  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "position");
+
+  hf_statement_add (builder, "source", source, -1);
+  hf_statement_add (builder, "value", value, -1);
+  hf_statement_end (builder);
+}
+
+static void
+add_positions (HfAuditor *self)
+{
+  g_autofree gchar *journal = g_strdup_printf ("segment=%" G_GUINT64_FORMAT " offset=%" G_GUINT64_FORMAT, self->journal.seq,
+                                               self->journal.offset);
+  g_autofree gchar *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, hf_accounts_seq (self->accounts));
+  g_autofree gchar *log = NULL;
+  HfFollowPosition position;
+
+  if (self->follow != NULL)
+    {
+      hf_follow_position (self->follow, &position);
+      log = hf_follow_position_format (&position);
+    }
+  else if (self->journald != NULL)
+    log = g_strdup (hf_follow_journald_cursor (self->journald));
+  add_position (self, "journal", journal);
+  add_position (self, "lines", seq);
+  if (log != NULL)
+    add_position (self, self->follow != NULL ? "file" : "journald", log);
+}
+
+static gboolean
+commit (HfAuditor *self, GError **error)
+{
+  const guint64 seq = hf_accounts_seq (self->accounts);
+
+  if (hf_daybook_pending (self->daybook) == 0 && seq == self->committed_seq
+      && memcmp (&self->journal, &self->committed_journal, sizeof self->journal) == 0)
+    return TRUE;
+  add_positions (self);
+  if (!hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), error) || !hf_ledger_commit (self->ledger, error))
+    return FALSE;
+  self->committed_seq = seq;
+  self->committed_journal = self->journal;
+  return TRUE;
+}
+
+gboolean
+hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **error)
+{
+  const HfActsSink acts = { on_act, on_act_fault, self };
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GError) failed = NULL;
+  const gint64 now_ms = hf_sys_wall_ms ();
+  gboolean ok;
+
+  read_journal (self);
+  if (!hf_acts_take (self->spool, &acts, &names, &failed))
+    hf_event (HF_EVENT_ACT_FAULTY, failed, NULL);
+  ask_queue (self, now_ms);
+  read_log (self, now_ms, last);
+  use_queue (self);
+  look_for_silence (self);
+  hf_accounts_settle (self->accounts, now_ms);
+  ok = commit (self, error);
+  if (ok)
+    hf_acts_remove (self->spool, names);
+  *out_idle = self->log_idle && self->journal_idle;
+  return ok;
+}
+
+/* ---- opening ---- */
+
+static gboolean
+catch_up (HfAuditor *self, gboolean rebuild, GError **error)
+{
+  g_autofree gchar *damaged = NULL, *groups = NULL;
+  HfDaybookReport report;
+  gboolean anew;
+
+  self->ledger = hf_ledger_open (self->spool, rebuild ? HF_LEDGER_REBUILD : HF_LEDGER_WRITE, error);
+  if (self->ledger == NULL)
+    return FALSE;
+  anew = hf_ledger_mark (self->ledger)->group == 0;
+  if (!hf_ledger_catch_up (self->ledger, &report, error))
+    return FALSE;
+  damaged = g_strdup_printf ("%" G_GUINT64_FORMAT, report.damaged);
+  groups = g_strdup_printf ("%" G_GUINT64_FORMAT, report.groups);
+  if (report.damaged > 0)
+    hf_event (HF_EVENT_BOOKS_DAMAGED, NULL, "groups", damaged, NULL);
+  if (anew && report.groups > 0)
+    hf_event (HF_EVENT_LEDGER_MADE, NULL, "groups", groups, NULL);
+  return TRUE;
+}
+
+static gint
+compare_seq (gconstpointer a, gconstpointer b)
+{
+  const guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+/* Segments that a note of trimming explains. */
+static GArray *
+list_trimmed (const gchar *dir_path)
+{
+  GArray *seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
+  HfTrimmed trimmed;
+
+  if (hf_trimmed_load (dir_path, &trimmed, NULL))
+    for (guint i = 0; i < trimmed.notes->len; i++)
+      g_array_append_val (seqs, g_array_index (trimmed.notes, HfTrimNote, i).seq);
+  hf_trimmed_clear (&trimmed);
+  g_array_sort (seqs, compare_seq);
+  return seqs;
+}
+
+static gboolean
+check_segments (HfAuditor *self, GError **error)
+{
+  g_autofree gchar *dir_path = g_build_filename (self->spool, HF_JOURNAL_DIRECTORY, NULL);
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (GArray) present = hf_directory_list (dir_path, &failed);
+  g_autoptr (GArray) trimmed = NULL;
+  g_autofree gchar *number = NULL;
+  guint64 missing = 0;
+
+  /* a directory that can't be read says nothing about its files */
+  if (present == NULL && !g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND))
+    return TRUE;
+  if (present == NULL)
+    present = g_array_new (FALSE, FALSE, sizeof (guint64));
+  trimmed = list_trimmed (dir_path);
+  if (!hf_ledger_check_segments (self->ledger, present, trimmed, &missing, error) || !hf_ledger_commit (self->ledger, error))
+    return FALSE;
+  number = g_strdup_printf ("%" G_GUINT64_FORMAT, missing);
+  if (missing > 0)
+    hf_event (HF_EVENT_COPY_GONE, NULL, "messages", number, NULL);
+  return TRUE;
+}
+
+static gboolean
+restore (HfAuditor *self, GError **error)
+{
+  g_autofree gchar *journal = NULL, *lines = NULL, *file = NULL, *cursor = NULL;
+  HfFollowPosition position;
+
+  if (!hf_ledger_position (self->ledger, "journal", &journal, error)
+      || !hf_ledger_position (self->ledger, "lines", &lines, error)
+      || !hf_ledger_position (self->ledger, "file", &file, error)
+      || !hf_ledger_position (self->ledger, "journald", &cursor, error))
+    return FALSE;
+  if (journal != NULL)
+    sscanf (journal, "segment=%" G_GUINT64_FORMAT " offset=%" G_GUINT64_FORMAT, &self->journal.seq, &self->journal.offset);
+  self->committed_journal = self->journal;
+  if (!hf_accounts_restore (self->accounts, self->ledger, hf_sys_wall_ms (), error))
+    return FALSE;
+  if (lines != NULL)
+    hf_accounts_set_seq (self->accounts, MAX (hf_accounts_seq (self->accounts), g_ascii_strtoull (lines, NULL, 10)));
+  self->committed_seq = hf_accounts_seq (self->accounts);
+  if (g_str_has_prefix (self->config->mta_log, "file:") && file != NULL && hf_follow_position_parse (file, &position))
+    start_log (self, &position, NULL);
+  else if (g_str_has_prefix (self->config->mta_log, "journald") && cursor != NULL)
+    start_log (self, NULL, cursor);
+  return TRUE;
+}
+
+static gboolean
+check_log (const HfConfig *config, GError **error)
+{
+  const gchar *log = config->mta_log;
+
+  if (g_str_has_prefix (log, "file:/") || strcmp (log, "file:-") == 0 || strcmp (log, "journald") == 0
+      || g_str_has_prefix (log, "journald:/"))
+    return TRUE;
+  return hf_config_error (config, "mta", "log", error, "'%s' must be file:PATH, journald or journald:DIRECTORY", log);
+}
+
+HfAuditor *
+hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
+{
+  const HfAccountsSettings settings = {
+    .last = strcmp (config->mta_filter_after, "none") == 0,
+    .instance = config->mta_instance,
+    .settle_after_ms = config->audit_settle_after,
+    .twice_ms = config->audit_snapshot_interval / 2,
+    .mta = strcmp (config->mta_type, "postfix") == 0 ? HF_MTA_POSTFIX : HF_MTA_SENDMAIL,
+  };
+  g_autoptr (HfAuditor) self = g_new0 (HfAuditor, 1);
+
+  self->config = config;
+  self->spool = config->spool_directory;
+  self->first_ms = G_MAXINT64;
+  self->told_gap_ms = -1;
+  if (!check_log (config, error))
+    return NULL;
+  self->daybook = hf_daybook_open (self->spool, error);
+  if (self->daybook == NULL || !catch_up (self, rebuild, error) || !check_segments (self, error))
+    return NULL;
+  self->accounts = hf_accounts_new (self->daybook, &settings);
+  if (!restore (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+void
+hf_auditor_free (HfAuditor *self)
+{
+  if (self == NULL)
+    return;
+  hf_queue_free (self->queue);
+  hf_follow_free (self->follow);
+  hf_follow_journald_free (self->journald);
+  hf_accounts_free (self->accounts);
+  hf_ledger_free (self->ledger);
+  hf_daybook_free (self->daybook);
+  g_free (self);
+}

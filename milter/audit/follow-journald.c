@@ -1,0 +1,222 @@
+/* follow-journald.c - the MTA's lines in the systemd journal, by its cursor; see follow-journald.h */
+#include <config.h>
+
+#include "milter/audit/follow-journald.h"
+
+#include "milter/base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-journal.h>
+
+/* Users that may log in begin here (SYS_UID_MAX of login.defs, by default). */
+#define FIRST_PERSON 1000
+
+/* Postfix logs through postlogd(8) or from each daemon; either is below these. */
+static const gchar *const programs[] = { "/usr/lib/postfix/",     "/usr/libexec/postfix/",     "/usr/sbin/post",
+                                         "/usr/sbin/sendmail",    "/usr/lib/sm.bin/",          "/usr/libexec/sendmail/",
+                                         "/usr/lib/systemd/",     "/lib/systemd/",             "/usr/sbin/rsyslogd" };
+
+struct HfFollowJournald
+{
+  gchar *directory;
+  gchar *cursor;
+  gint64 since_ms;
+  sd_journal *journal;
+  gboolean placed;
+  gboolean gap;
+  gboolean told_source;
+  GString *line;
+  HfClock clock;
+  guint32 number;
+};
+
+HfFollowJournald *
+hf_follow_journald_new (const gchar *directory, const gchar *cursor, gint64 since_ms)
+{
+  HfFollowJournald *self = g_new0 (HfFollowJournald, 1);
+
+  self->directory = g_strdup (directory);
+  self->cursor = g_strdup (cursor);
+  self->since_ms = since_ms;
+  self->line = g_string_new (NULL);
+  hf_clock_init (&self->clock, 0, g_get_real_time () / G_USEC_PER_SEC);
+  return self;
+}
+
+void
+hf_follow_journald_free (HfFollowJournald *self)
+{
+  if (self == NULL)
+    return;
+  if (self->journal != NULL)
+    sd_journal_close (self->journal);
+  g_string_free (self->line, TRUE);
+  g_free (self->directory);
+  g_free (self->cursor);
+  g_free (self);
+}
+
+const gchar *
+hf_follow_journald_cursor (const HfFollowJournald *self)
+{
+  return self->cursor;
+}
+
+gboolean
+hf_journald_is_trusted (const gchar *exe, const gchar *uid)
+{
+  if (exe == NULL || uid == NULL || strtoul (uid, NULL, 10) >= FIRST_PERSON || strstr (exe, "/../") != NULL)
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (programs); i++)
+    if (g_str_has_prefix (exe, programs[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+failed (gint code, const gchar *what, GError **error)
+{
+  return code >= 0 || hf_error_set_errno (error, -code, "log-read", "cannot %s the systemd journal", what);
+}
+
+static gboolean
+open_journal (HfFollowJournald *self, GError **error)
+{
+  return self->journal != NULL
+         || failed (self->directory != NULL
+                        ? sd_journal_open_directory (&self->journal, self->directory, 0)
+                        : sd_journal_open (&self->journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM),
+                    "open", error);
+}
+
+static gboolean
+place (HfFollowJournald *self, GError **error)
+{
+  gint code;
+
+  if (self->cursor != NULL)
+    {
+      if (!failed (sd_journal_seek_cursor (self->journal, self->cursor), "seek in", error))
+        return FALSE;
+      /* the seek leads to the entry, or where it is gone to the nearest */
+      code = sd_journal_next (self->journal);
+      if (!failed (code, "read", error))
+        return FALSE;
+      self->gap = code == 0 || sd_journal_test_cursor (self->journal, self->cursor) <= 0;
+      if (self->gap && code > 0)
+        sd_journal_previous (self->journal);
+    }
+  else if (self->since_ms == G_MAXINT64)
+    {
+      if (!failed (sd_journal_seek_tail (self->journal), "seek in", error))
+        return FALSE;
+      sd_journal_previous (self->journal);
+    }
+  else if (!failed (sd_journal_seek_realtime_usec (self->journal, (uint64_t) MAX (0, self->since_ms) * 1000), "seek in", error))
+    return FALSE;
+  self->placed = TRUE;
+  return TRUE;
+}
+
+/* The value of @name, borrowed until the next call; a copy, because the journal's has no NUL. */
+static gchar *
+field (HfFollowJournald *self, const gchar *name)
+{
+  const void *data;
+  size_t size;
+  const gsize skip = strlen (name) + 1;
+
+  if (sd_journal_get_data (self->journal, name, &data, &size) < 0 || size < skip)
+    return NULL;
+  return g_strndup ((const gchar *) data + skip, size - skip);
+}
+
+/* As rsyslog would have written it.  FALSE for entries that don't count. */
+static gboolean
+make_line (HfFollowJournald *self)
+{
+  g_autofree gchar *exe = field (self, "_EXE");
+  g_autofree gchar *uid = field (self, "_UID");
+  g_autofree gchar *name = field (self, "SYSLOG_IDENTIFIER");
+  g_autofree gchar *pid = field (self, "_PID");
+  g_autofree gchar *syslog_pid = field (self, "SYSLOG_PID");
+  g_autofree gchar *host = field (self, "_HOSTNAME");
+  g_autofree gchar *message = field (self, "MESSAGE");
+  g_autoptr (GDateTime) time = NULL;
+  g_autofree gchar *stamp = NULL;
+  uint64_t usec = 0;
+
+  if (name == NULL || message == NULL || !hf_journald_is_trusted (exe, uid)
+      || sd_journal_get_realtime_usec (self->journal, &usec) < 0)
+    return FALSE;
+  time = g_date_time_new_from_unix_utc ((gint64) (usec / G_USEC_PER_SEC));
+  stamp = g_date_time_format (time, "%Y-%m-%dT%H:%M:%S");
+  g_string_printf (self->line, "%s.%06uZ %s %s[%s]: %s", stamp, (guint) (usec % G_USEC_PER_SEC), host != NULL ? host : "-",
+                   name, syslog_pid != NULL ? syslog_pid : pid != NULL ? pid : "0", message);
+  /* an entry may hold several lines; none but the first may look like one */
+  for (gsize i = 0; i < self->line->len; i++)
+    if (self->line->str[i] == '\n' || self->line->str[i] == '\r')
+      self->line->str[i] = ' ';
+  return TRUE;
+}
+
+static void
+take_cursor (HfFollowJournald *self)
+{
+  gchar *cursor = NULL;
+
+  if (sd_journal_get_cursor (self->journal, &cursor) < 0)
+    return;
+  g_free (self->cursor);
+  self->cursor = g_strdup (cursor);
+  free (cursor);
+}
+
+static void
+give (HfFollowJournald *self, HfFollowItem *out)
+{
+  out->kind = HF_FOLLOW_LINE;
+  out->raw = (HfSlice){ self->line->str, self->line->len };
+  out->at.line = ++self->number;
+  out->at.offset = self->number;
+  out->clock = &self->clock;
+  out->path = self->directory != NULL ? self->directory : "journald";
+  out->new_file = !self->told_source;
+  self->told_source = TRUE;
+}
+
+gboolean
+hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **error)
+{
+  memset (out, 0, sizeof *out);
+  if (!open_journal (self, error) || (!self->placed && !place (self, error)))
+    return FALSE;
+  if (self->gap)
+    {
+      self->gap = FALSE;
+      out->kind = HF_FOLLOW_GAP;
+      out->why = "the entry of the systemd journal that was read last is gone";
+      return TRUE;
+    }
+  for (;;)
+    {
+      gint code = sd_journal_next (self->journal);
+
+      if (!failed (code, "read", error))
+        return FALSE;
+      if (code == 0)
+        {
+          /* takes notice of new and rotated files */
+          sd_journal_process (self->journal);
+          out->kind = HF_FOLLOW_IDLE;
+          return TRUE;
+        }
+      take_cursor (self);
+      if (!make_line (self))
+        continue;
+      give (self, out);
+      return TRUE;
+    }
+}

@@ -1,0 +1,401 @@
+/* judge.c - what recipients came to, and what is written of it
+ *
+ * The books judge from the log alone.  Here the journal's side is added (void
+ * marks, the envelope's own recipients) and the queue's: what the log says is
+ * open, but two snapshots of the queue do not have, is lost where no line is
+ * missing, and unaccounted where one may be.
+ */
+#include <config.h>
+
+#include "milter/audit/accounts-private.h"
+
+#include "milter/audit/describe.h"
+#include "milter/audit/verdict.h"
+#include "milter/base/event.h"
+
+#include <string.h>
+
+/* A finding and the words for it. */
+typedef struct
+{
+  HfFinding finding;
+  gchar *detail;
+} Verdict;
+
+static void
+set (Verdict *verdict, HfState state, HfReason reason, const gchar *detail)
+{
+  g_free (verdict->detail);
+  verdict->finding = (HfFinding){ .state = (guint8) state, .reason = (guint8) reason };
+  verdict->detail = g_strdup (detail != NULL ? detail : hf_reason_text (reason));
+}
+
+/* The reason is told by the words. */
+static gboolean
+is_told (const HfSlot *slot, const Verdict *verdict)
+{
+  return slot->finding.state == verdict->finding.state && slot->finding.outcome == verdict->finding.outcome
+         && slot->finding.silent == verdict->finding.silent && g_strcmp0 (slot->detail, verdict->detail) == 0;
+}
+
+static const gchar *
+bare (const gchar *address)
+{
+  return address != NULL ? address : "";
+}
+
+/* No line names the envelope's address: the MTA rewrote it.  Where all that it
+ * did name came to the same, so did this one. */
+static void
+judge_rewritten (const HfMessage *message, Verdict *verdict)
+{
+  const HfLeg *first = message->legs;
+
+  for (const HfLeg *leg = first; leg != NULL; leg = leg->next)
+    if (!hf_finding_equal (leg->finding, first->finding))
+      {
+        set (verdict, message->closed == HF_CLOSED_NOT ? HF_STATE_OPEN : HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD,
+             "the log names it otherwise, and its recipients came to different ends");
+        return;
+      }
+  if (first == NULL)
+    {
+      set (verdict, message->accepted ? HF_STATE_OPEN : HF_STATE_PROVISIONAL,
+           message->accepted ? HF_REASON_QUEUED : HF_REASON_UNCONFIRMED, NULL);
+      return;
+    }
+  verdict->finding = first->finding;
+  verdict->detail = hf_describe_detail (message, first, first->finding);
+}
+
+static void
+judge_by_log (const HfMessage *message, const HfSlot *slot, Verdict *verdict)
+{
+  const HfLeg *leg = NULL;
+
+  verdict->finding = hf_slot_find (message, hf_slice (slot->address), &leg, NULL);
+  if (leg == NULL && message->rest == 0)
+    judge_rewritten (message, verdict);
+  else
+    verdict->detail = hf_describe_detail (message, leg, verdict->finding);
+}
+
+/* What the queue says of a recipient that the log says is open. */
+static void
+judge_by_queue (const HfAccounts *self, const HfMail *mail, Verdict *verdict)
+{
+  const HfMessage *message = mail->message;
+  const gint64 open_ms = self->now_ms - message->arrived_ms;
+
+  if (mail->corrupt)
+    set (verdict, HF_STATE_LOST, message->mta == HF_MTA_SENDMAIL ? HF_REASON_LOST_FILE : HF_REASON_CORRUPT, NULL);
+  else if (mail->absent > 1 && hf_gaps_overlap (hf_books_gaps (self->books), message->host, message->opened_seq, G_MAXUINT64))
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; lines of the log are missing");
+  else if (mail->absent > 1 && (message->bulk_deleted || message->bulk_requeued || message->renamed))
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_BULK_DELETED, "not in the queue any more since an operator's bulk act");
+  else if (mail->absent > 1 && !message->opened)
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; it began before the log did");
+  else if (mail->absent > 1)
+    set (verdict, HF_STATE_LOST, HF_REASON_VANISHED, "not in the queue any more, and no line of the log says why");
+  else if (!mail->listed && message->arrived_ms >= 0 && self->settings.settle_after_ms > 0
+           && open_ms > self->settings.settle_after_ms)
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_SILENT, "open for longer than settle_after, and not seen in the queue");
+}
+
+static void
+judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, Verdict *verdict)
+{
+  const HfMail *mail = envelope->mail;
+  const gboolean accepted = mail != NULL && mail->message->accepted;
+
+  if (mail != NULL)
+    judge_by_log (mail->message, slot, verdict);
+  else
+    set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, NULL);
+  if (verdict->finding.state == HF_STATE_OPEN)
+    judge_by_queue (self, mail, verdict);
+  if (verdict->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL)
+    set (verdict, HF_STATE_VOID, HF_REASON_REFUSED, envelope->void_reason);
+}
+
+/* ---- writing ---- */
+
+static void
+add_finding (HfStatementBuilder *builder, HfFinding finding, const gchar *detail)
+{
+  hf_statement_add (builder, "state", hf_state_name ((HfState) finding.state), -1);
+  hf_statement_add (builder, "outcome", hf_outcome_name ((HfOutcome) finding.outcome), -1);
+  if (finding.silent)
+    hf_statement_add_number (builder, "silent", 1);
+  hf_statement_add (builder, "detail", detail, -1);
+}
+
+static gint64
+since_ms (const HfAccounts *self, const HfMail *mail)
+{
+  return mail != NULL && mail->message->seen_ms >= 0 ? mail->message->seen_ms : self->now_ms;
+}
+
+static void
+write_fate (HfAccounts *self, const HfEnvelope *envelope, guint index)
+{
+  const HfSlot *slot = &envelope->slots[index];
+  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "fate");
+
+  hf_statement_add (builder, "id", envelope->id.text, -1);
+  hf_statement_add_number (builder, "rcpt", index);
+  add_finding (builder, slot->finding, slot->detail);
+  hf_accounts_add_time (builder, "at", since_ms (self, envelope->mail));
+  hf_statement_end (builder);
+}
+
+/* Lost mail raises its hand. */
+static void
+tell (const HfEnvelope *envelope, HfState state, guint count, const HfSlot *slot)
+{
+  g_autofree gchar *number = g_strdup_printf ("%u", count);
+
+  if (count == 0)
+    return;
+  if (state == HF_STATE_LOST)
+    hf_event (HF_EVENT_MAIL_LOST, NULL, "queue", envelope->queue, "id", envelope->id.text, "recipients", number,
+              "recipient", slot->address, "detail", slot->detail, NULL);
+  else
+    hf_event (HF_EVENT_MAIL_UNACCOUNTED, NULL, "queue", envelope->queue, "id", envelope->id.text, "recipients", number,
+              "recipient", slot->address, "detail", slot->detail, NULL);
+}
+
+void
+hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
+{
+  guint counts[HF_N_STATES] = { 0 };
+  const HfSlot *examples[HF_N_STATES] = { NULL };
+
+  if (self->restoring || (envelope->mail != NULL && envelope->mail->as_restored))
+    return;
+  for (guint i = 0; i < envelope->n_slots; i++)
+    {
+      HfSlot *slot = &envelope->slots[i];
+      Verdict verdict = { .detail = NULL };
+
+      if (slot->declared)
+        continue;
+      judge_slot (self, envelope, slot, &verdict);
+      if (is_told (slot, &verdict))
+        {
+          g_free (verdict.detail);
+          continue;
+        }
+      if (verdict.finding.state != slot->finding.state)
+        {
+          counts[verdict.finding.state]++;
+          examples[verdict.finding.state] = slot;
+        }
+      g_free (slot->detail);
+      slot->detail = verdict.detail;
+      slot->finding = verdict.finding;
+      write_fate (self, envelope, i);
+    }
+  tell (envelope, HF_STATE_LOST, counts[HF_STATE_LOST], examples[HF_STATE_LOST]);
+  tell (envelope, HF_STATE_UNACCOUNTED, counts[HF_STATE_UNACCOUNTED], examples[HF_STATE_UNACCOUNTED]);
+}
+
+static void
+describe (HfAccounts *self, HfMail *mail)
+{
+  const HfMessage *message = mail->message;
+  HfStatementBuilder *builder;
+
+  if (mail->accepted != message->accepted || mail->has_sender != (message->sender != NULL)
+      || mail->has_parent != (message->parent != NULL))
+    mail->described = FALSE;
+  if (mail->described)
+    return;
+  mail->described = TRUE;
+  mail->accepted = message->accepted;
+  mail->has_sender = message->sender != NULL;
+  mail->has_parent = message->parent != NULL;
+  builder = hf_daybook_begin (self->daybook, "mail");
+  hf_statement_add_number (builder, "n", mail->n);
+  hf_statement_add (builder, "queue", message->queue_id, -1);
+  hf_statement_add (builder, "host", hf_books_name (self->books, message->host), -1);
+  hf_statement_add (builder, "instance", hf_books_name (self->books, message->label), -1);
+  hf_accounts_add_time (builder, "at", message->arrived_ms);
+  hf_statement_add (builder, "sender", message->sender, -1);
+  hf_statement_add (builder, "message_id", mail->message_id, -1);
+  hf_statement_add (builder, "parent", message->parent, -1);
+  hf_statement_add (builder, "link", hf_describe_link ((HfLink) message->parent_link), -1);
+  if (message->accepted)
+    hf_statement_add_number (builder, "accepted", 1);
+  hf_statement_end (builder);
+  g_clear_pointer (&mail->message_id, g_free);
+}
+
+static void
+write_leg (HfAccounts *self, const HfMail *mail, const HfLeg *leg)
+{
+  const HfMessage *message = mail->message;
+  const HfFinding finding = leg != NULL ? leg->finding : message->rest_finding;
+  g_autofree gchar *detail = hf_describe_detail (message, leg, finding);
+  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "leg");
+
+  hf_statement_add_number (builder, "mail", mail->n);
+  hf_statement_add (builder, "address", leg != NULL ? leg->address : "", -1);
+  hf_statement_add (builder, "orig", leg != NULL ? bare (leg->orig) : "", -1);
+  hf_statement_add_number (builder, "number", leg != NULL ? 1 : message->rest);
+  add_finding (builder, finding, detail);
+  hf_accounts_add_time (builder, "at", since_ms (self, mail));
+  hf_statement_end (builder);
+}
+
+void
+hf_judge_mail (HfAccounts *self, HfMail *mail)
+{
+  if (self->restoring || mail->n == 0)
+    return;
+  describe (self, mail);
+  if (mail->lines != NULL && mail->lines->len > 0)
+    {
+      HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "evidence");
+
+      hf_statement_add_number (builder, "mail", mail->n);
+      hf_statement_add_number (builder, "seq", mail->first_seq);
+      hf_statement_add (builder, "lines", mail->lines->str, (gssize) mail->lines->len);
+      hf_statement_end (builder);
+    }
+  if (mail->lines != NULL)
+    g_string_free (mail->lines, TRUE);
+  mail->lines = NULL;
+  if (mail->envelope != NULL)
+    hf_judge_envelope (self, mail->envelope);
+  else
+    for (guint i = 0; mail->legs != NULL && i < mail->legs->len; i++)
+      write_leg (self, mail, g_ptr_array_index (mail->legs, i));
+  g_clear_pointer (&mail->legs, g_ptr_array_unref);
+}
+
+/* ---- the queue ---- */
+
+static void
+add_sighting (HfAccounts *self, HfMail *mail, gint64 at_ms, const gchar *what)
+{
+  g_autofree gchar *text = NULL;
+  gchar at[25];
+
+  hf_time_format (at_ms, at);
+  text = g_strdup_printf ("%s holdfast-auditor: %s: queue snapshot: %s", at, mail->message->queue_id, what);
+  hf_mail_add_line (self, mail, ++self->seq, 0, 0, 0, hf_slice (text));
+}
+
+static gboolean
+is_open (const HfMail *mail)
+{
+  return mail->message->accepted && mail->message->closed == HF_CLOSED_NOT
+         && (mail->message->n_unsettled > 0 || mail->message->rest > 0 || mail->message->legs == NULL);
+}
+
+/* TRUE when it is missing. */
+static gboolean
+look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
+{
+  const HfQueued *found = hf_queue_find (queue, mail->message->queue_id);
+  const gboolean was_absent = mail->absent > 0, was_corrupt = mail->corrupt;
+
+  mail->listed = found != NULL && found->place != HF_QUEUE_GIVEN_UP;
+  mail->corrupt = found != NULL && found->place == HF_QUEUE_GIVEN_UP;
+  if (found != NULL)
+    {
+      mail->absent = 0;
+      if (was_absent || mail->corrupt != was_corrupt)
+        add_sighting (self, mail, at_ms, mail->corrupt ? "put aside as corrupt" : "listed");
+      return FALSE;
+    }
+  /* what came in while the snapshot was taken can't be in it */
+  if (mail->message->seen_ms >= at_ms)
+    return FALSE;
+  if (!was_absent)
+    {
+      mail->absent = 1;
+      mail->absent_ms = at_ms;
+      add_sighting (self, mail, at_ms, "not listed");
+    }
+  else if (mail->absent == 1 && at_ms - mail->absent_ms >= self->settings.twice_ms)
+    {
+      mail->absent = 2;
+      add_sighting (self, mail, at_ms, "not listed, for the second time");
+    }
+  return TRUE;
+}
+
+void
+hf_accounts_queue (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
+{
+  HfStatementBuilder *builder;
+  GHashTableIter iter;
+  guint64 missing = 0;
+  gpointer value;
+
+  self->now_ms = at_ms;
+  g_hash_table_iter_init (&iter, self->mails);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      HfMail *mail = value;
+      const gboolean as_restored = mail->as_restored;
+
+      if (!is_open (mail))
+        continue;
+      if (look_up (self, mail, queue, at_ms))
+        missing++;
+      /* one look after a restart changes nothing of what two looks before it told */
+      mail->as_restored = as_restored && !mail->listed && !mail->corrupt && mail->absent < 2;
+      hf_mail_mark (self, mail);
+    }
+  builder = hf_daybook_begin (self->daybook, "snapshot");
+  hf_statement_add_number (builder, "n", ++self->last_snapshot);
+  hf_accounts_add_time (builder, "at", at_ms);
+  hf_statement_add_number (builder, "messages", hf_queue_size (queue));
+  hf_statement_add_number (builder, "missing", missing);
+  hf_statement_end (builder);
+}
+
+/* ---- operators ---- */
+
+static void
+declare (HfAccounts *self, const gchar *id, const gchar *address)
+{
+  HfEnvelope *envelope = g_hash_table_lookup (self->envelopes, id);
+
+  for (guint i = 0; envelope != NULL && i < envelope->n_slots; i++)
+    {
+      HfSlot *slot = &envelope->slots[i];
+
+      if (hf_finding_is_final (slot->finding) || (address != NULL && strcmp (address, slot->address) != 0))
+        continue;
+      slot->declared = TRUE;
+      slot->finding = (HfFinding){ .state = HF_STATE_SETTLED, .outcome = HF_OUTCOME_DECLARED, .silent = TRUE };
+    }
+}
+
+/* The ledger settles the recipients from the same statement (fold.c). */
+void
+hf_accounts_act (HfAccounts *self, const HfStatement *statement)
+{
+  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "act");
+  const gchar *message = NULL;
+
+  for (guint i = 0; i < statement->pairs->len; i++)
+    {
+      const HfPair *pair = &g_array_index (statement->pairs, HfPair, i);
+      const gchar *key = statement->text->str + pair->key;
+      const gchar *value = statement->text->str + pair->value;
+
+      hf_statement_add (builder, key, value, (gssize) pair->size);
+      if (strcmp (key, "message") == 0)
+        message = value;
+      else if (message != NULL && strcmp (key, "recipients") == 0)
+        declare (self, message, NULL);
+      else if (message != NULL && strcmp (key, "recipient") == 0)
+        declare (self, message, value);
+    }
+  hf_statement_end (builder);
+}

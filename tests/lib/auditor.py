@@ -1,0 +1,96 @@
+"""auditor.py - the auditor and the ledger under test
+
+An Auditor works on the configuration and the spool of a Filter, and reads the
+log and the queue of its MTA.
+"""
+import json
+import shutil
+import signal
+import sqlite3
+import subprocess
+
+from .holdfast import program
+from .lab import run
+from .tap import Failure, expect, wait_for
+
+STARTED, STOPPED, GAP, LOST, UNACCOUNTED = "HF-501", "HF-502", "HF-504", "HF-601", "HF-602"
+TABLES = ("envelope", "recipient", "mail", "leg", "evidence", "incident", "act", "place", "source", "position", "snapshot")
+
+
+class Auditor:
+    def __init__(self, filter_, mta, **settings):
+        self.filter = filter_
+        self.mta = mta
+        self.log = filter_.dir / "auditor.log"
+        self.process = None
+        self.mta_log = mta.log
+        queue = mta.etc if mta.type == "postfix" else mta.dir / "mqueue"
+        filter_.write_config(**{"mta__type": mta.type, "mta__log": f"file:{mta.log}", "mta__queue": queue,
+                                "audit__snapshot_interval": "1s", **settings})
+
+    def freeze(self):
+        """From here on the log is a copy, to which the MTA adds nothing, and the queue can't be asked for."""
+        self.mta_log = self.filter.dir / "mail.log"
+        shutil.copy(self.mta.log, self.mta_log)
+        self.filter.write_config(mta__log=f"file:{self.mta_log}", mta__queue=self.filter.dir / "no-queue")
+
+    def argv(self, *words):
+        return [str(program("holdfast-auditor")), "-c", str(self.filter.config), *words]
+
+    def once(self, *words, status=0):
+        """One run over what there is; what it said."""
+        result = run(self.argv("--once", *words), check=False)
+        said = result.stderr.decode("utf-8", "replace")
+        expect(result.returncode == status, f"holdfast-auditor ended with status {result.returncode}, want {status}: {said}")
+        return said
+
+    def start(self, limit=20):
+        before = self.said().count(STARTED)
+        self.process = self.filter.lab.spawn(self.argv(), self.log, cwd="/")
+        wait_for(lambda: self.said().count(STARTED) > before or self.process.poll() is not None, limit, "the auditor to start")
+        return self
+
+    def said(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, limit=20):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the auditor still runs after {limit} s: {self.said()}") from None
+        expect(status == 0, f"the auditor ended with status {status}: {self.said()}")
+
+    # what it found
+
+    def fates(self, queue_id):
+        """address -> (state, outcome), of the record of a queue id."""
+        record = self.filter.record_of(queue_id)
+        return {one["address"]: (one["state"], one["outcome"]) for one in record["recipients"]}
+
+    def balance(self):
+        """The exit status and the summary of `holdfast balance`."""
+        result = self.filter.command("balance", "--json", check=False)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        expect(lines, f"balance said nothing: {result.stderr}")
+        return result.returncode, lines[-1]["summary"]
+
+    def explain(self, what, *words, check=True):
+        return self.filter.command("explain", *words, what, check=check)
+
+    def unjournaled(self):
+        output = self.filter.command("list", "--json", "--unjournaled").stdout
+        return [json.loads(line) for line in output.splitlines()]
+
+    def dump(self, tables=TABLES):
+        """All that the ledger says, for comparing."""
+        with sqlite3.connect(f"file:{self.filter.spool}/ledger.db?mode=ro", uri=True) as ledger:
+            return {table: sorted(map(repr, ledger.execute(f"SELECT * FROM {table}"))) for table in tables}
+
+    def fates_of_all(self):
+        """The set of (outcome, state) of all recipients."""
+        return {(one["outcome"], one["state"]) for record in self.filter.records() for one in record["recipients"]}

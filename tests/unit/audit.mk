@@ -1,0 +1,17 @@
+# the durable half of the books: following, the daybook, the ledger, the queue
+AUDIT_TESTS = \
+	tests/unit/test-daybook \
+	tests/unit/test-follow \
+	tests/unit/test-queue
+
+tests_unit_test_daybook_SOURCES = tests/unit/test-daybook.c
+tests_unit_test_daybook_LDADD = $(UNIT_CUNIT) $(LEDGER_LIBS)
+tests_unit_test_follow_SOURCES = tests/unit/test-follow.c
+tests_unit_test_follow_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+tests_unit_test_queue_SOURCES = tests/unit/test-queue.c
+tests_unit_test_queue_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+
+if HAVE_CUNIT
+check_PROGRAMS += $(AUDIT_TESTS)
+TESTS += $(AUDIT_TESTS)
+endif

@@ -1,0 +1,129 @@
+/* test-queue.c - what a look at the queue finds, and that a failed look is none */
+#include <config.h>
+
+#include "milter/audit/queue.h"
+#include "milter/base/error.h"
+#include "tests/unit/tap.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void
+test_json (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    const gchar *line;
+    gboolean want_ok;
+    const gchar *want_id;
+    HfQueuePlace want_place;
+    guint want_recipients;
+  } rows[] = {
+    { "deferred",
+      "{\"queue_name\": \"deferred\", \"queue_id\": \"4Yq1z\", \"recipients\": [{\"address\": \"a@example.org\","
+      " \"delay_reason\": \"later\"}, {\"address\": \"b@example.org\"}]}",
+      TRUE, "4Yq1z", HF_QUEUE_QUEUED, 2 },
+    { "on hold", "{\"queue_name\": \"hold\", \"queue_id\": \"ABCDEF\", \"recipients\": []}", TRUE, "ABCDEF", HF_QUEUE_HELD, 0 },
+    { "no id", "{\"queue_name\": \"hold\"}", FALSE, NULL, HF_QUEUE_QUEUED, 0 },
+    { "no object", "postqueue: warning: something", FALSE, NULL, HF_QUEUE_QUEUED, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (HfQueue) queue = hf_queue_new ();
+      g_autoptr (GError) error = NULL;
+      const HfQueued *found;
+
+      tap_check_int (rows[i].name, hf_queue_add_json (queue, rows[i].line, &error), rows[i].want_ok);
+      found = rows[i].want_id != NULL ? hf_queue_find (queue, rows[i].want_id) : NULL;
+      if (!rows[i].want_ok || !tap_check (rows[i].name, found != NULL))
+        continue;
+      tap_check_int (rows[i].name, found->place, rows[i].want_place);
+      tap_check_int (rows[i].name, found->recipients->len, rows[i].want_recipients);
+    }
+}
+
+static void
+put (const gchar *dir, const gchar *name, const gchar *text)
+{
+  g_autofree gchar *path = g_build_filename (dir, name, NULL);
+
+  tap_check (name, g_file_set_contents (path, text, -1, NULL));
+}
+
+static void
+remove_all (const gchar *dir)
+{
+  g_autoptr (GDir) open = g_dir_open (dir, 0, NULL);
+  const gchar *name;
+
+  while (open != NULL && (name = g_dir_read_name (open)) != NULL)
+    {
+      g_autofree gchar *path = g_build_filename (dir, name, NULL);
+
+      if (unlink (path) < 0)
+        remove_all (path);
+    }
+  rmdir (dir);
+}
+
+static void
+test_sendmail (void)
+{
+  g_autofree gchar *dir = g_dir_make_tmp ("hf-queue-XXXXXX", NULL);
+  g_autofree gchar *sub = g_build_filename (dir, "qf", NULL);
+  g_autofree gchar *pattern = g_strconcat (dir, "*", NULL);
+  g_autoptr (HfQueue) queue = NULL;
+  g_autoptr (HfQueue) again = NULL;
+  g_autoptr (GError) error = NULL;
+  const HfQueued *found;
+
+  tap_check_int ("mkdir", g_mkdir (sub, 0700), 0);
+  put (dir, "qf5AMKI5dE029009", "V8\nT1\nS<a@example.org>\nRPFD:<b@example.net>\nRPFD:<c@example.net>\n.\nRPFD:<no@example.net>\n");
+  put (dir, "hf5AMKI5dE029010", "V8\nqspam\nRPFD:<b@example.net>\n.\n");
+  put (dir, "Qf5AMKI5dE029011", "V8\n");
+  put (dir, "tf5AMKI5dE029012", "V8\n");
+  put (dir, "df5AMKI5dE029009", "body\n");
+  put (sub, "qf5AMKI5dE029013", "V8\nRPFD:<d@example.net>\n.\n");
+  queue = hf_queue_read_sendmail (dir, &error);
+  if (tap_check ("read", queue != NULL))
+    {
+      tap_check_int ("entries", hf_queue_size (queue), 4);
+      found = hf_queue_find (queue, "5AMKI5dE029009");
+      if (tap_check ("qf", found != NULL && found->place == HF_QUEUE_QUEUED && found->recipients->len == 2))
+        tap_check_str ("its first recipient", g_ptr_array_index (found->recipients, 0), "b@example.net");
+      found = hf_queue_find (queue, "5AMKI5dE029010");
+      tap_check ("hf is quarantined", found != NULL && found->place == HF_QUEUE_HELD);
+      found = hf_queue_find (queue, "5AMKI5dE029011");
+      tap_check ("Qf is given up", found != NULL && found->place == HF_QUEUE_GIVEN_UP);
+      tap_check ("tf is no entry", hf_queue_find (queue, "5AMKI5dE029012") == NULL);
+      tap_check ("below qf/", hf_queue_find (queue, "5AMKI5dE029013") != NULL);
+    }
+  again = hf_queue_read_sendmail (pattern, NULL);
+  tap_check ("by pattern", again != NULL && hf_queue_size (again) == 4);
+  remove_all (dir);
+}
+
+static void
+test_failures (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) other = NULL;
+
+  tap_check ("no such directory", hf_queue_read_sendmail ("/nowhere/at/all", &error) == NULL);
+  tap_check ("is told", g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND));
+  tap_check ("no such Postfix is no empty queue", hf_queue_read_postfix ("/nowhere/at/all", &other) == NULL);
+  tap_check ("is told", other != NULL);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const TapTest tests[] = {
+    { "json", test_json }, { "sendmail", test_sendmail }, { "failures", test_failures }, { NULL, NULL },
+  };
+
+  return tap_run ("queue", tests, argc, argv);
+}
