@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """contrib/replay reads as doc/FORMAT says and keeps to SMTP, whatever the journal and the server are like."""
+import json
 import pathlib
 import random
 import re
@@ -288,7 +289,10 @@ class Cases:
             made.save(*segments)
             want = [record["id"] for record in made.records("--copy", "whole")
                     if any(one["state"] != "void" for one in record["recipients"])]
-            status, said = made.verify()
+            said = made.command("verify", "--json", check=False).stdout.decode()
+            summary = json.loads(said.splitlines()[-1])["summary"]
+            # Of what went without a trace only the chain tells, which is evidence and no rule.
+            status = 1 if summary["damaged"] + summary["torn"] > 0 else 0
             got = self.ids([made.journal], status, f"in round {number}, where verify said {said}")[0]
             equal(got, want, f"round {number}: {said}")
 
