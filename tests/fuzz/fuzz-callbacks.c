@@ -12,6 +12,7 @@
 #include "milter/filter/callbacks.h"
 #include "tests/fuzz/expected.h"
 #include "tests/fuzz/fake-libmilter.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/newest.h"
 
 #include <errno.h>
@@ -29,7 +30,6 @@
 #define STEPS_ALL (SMFIP_HDR_LEADSPC | 0xff080UL | SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NOUNKNOWN)
 
 int LLVMFuzzerInitialize (int *argc, char ***argv);
-int LLVMFuzzerTestOneInput (const guint8 *data, size_t size);
 
 typedef struct
 {
@@ -471,7 +471,7 @@ say_line (Talk *talk, gchar letter, gchar *text)
 }
 
 int
-LLVMFuzzerTestOneInput (const guint8 *data, size_t size)
+LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   g_autofree gchar *text = g_strndup ((const gchar *) data, size);
   g_auto (GStrv) lines = g_strsplit (text, "\n", 2000);

@@ -6,13 +6,14 @@
  */
 #include <config.h>
 
-#include <glib.h>
+#include "tests/fuzz/fuzz.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerInitialize (int *argc, char ***argv);
-int LLVMFuzzerTestOneInput (const guint8 *data, size_t size);
+/* A target that has nothing to prepare leaves it out, as with libFuzzer. */
+__attribute__ ((weak)) int LLVMFuzzerInitialize (int *argc, char ***argv);
 
 static gint
 compare_names (gconstpointer a, gconstpointer b)
@@ -70,7 +71,8 @@ main (int argc, char **argv)
   g_autofree gchar *seeds = seeds_of (argv[0]);
   gboolean ok = TRUE;
 
-  LLVMFuzzerInitialize (&argc, &argv);
+  if (LLVMFuzzerInitialize != NULL)
+    LLVMFuzzerInitialize (&argc, &argv);
   for (int i = 1; i < argc; i++)
     add_path (files, argv[i]);
   if (argc == 1)
