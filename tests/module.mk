@@ -2,13 +2,15 @@
 include tests/unit/module.mk
 include tests/client/module.mk
 include tests/bench/module.mk
+include tests/corpus/module.mk
 include tests/fault/module.mk
+include tests/fuzz/module.mk
 # Deliberate defects, each of which its sanitizer must report: made on demand by tests/run.
 EXTRA_PROGRAMS = tests/unit/control-leak tests/unit/control-race
 tests_unit_control_leak_SOURCES = tests/unit/control-leak.c
 tests_unit_control_race_SOURCES = tests/unit/control-race.c
 CLEANFILES += $(EXTRA_PROGRAMS)
 # The integration tests, run by tests/run on a built tree.
-EXTRA_DIST += tests/run tests/lib tests/postfix tests/sendmail tests/fault tests/audit
+EXTRA_DIST += tests/run tests/lib tests/postfix tests/sendmail tests/command tests/fault tests/audit
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +

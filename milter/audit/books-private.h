@@ -23,6 +23,10 @@ G_BEGIN_DECLS
 /* Forgotten ids that are still recognised. */
 #define HF_TOMBSTONES 65536
 
+/* No MTA takes more recipients at once; who writes such a line wants to see the
+ * books choke on it. */
+#define HF_EXPECTED_MAX 1000000
+
 #define HF_RECENT 64
 #define HF_SUPERS 16
 

@@ -159,7 +159,7 @@ take_expected (HfMessage *message, const HfLogEvent *event)
 {
   if (!event->has_count)
     return;
-  message->expected = MAX (message->expected, (guint32)MIN (event->count, G_MAXUINT32));
+  message->expected = MAX (message->expected, (guint32)MIN (event->count, HF_EXPECTED_MAX));
   message->has_expected = TRUE;
 }
 
@@ -460,6 +460,7 @@ enter_mark (HfBooks *self, const HfLogEvent *event)
   if (event->kind == HF_LOG_ALIVE)
     {
       message->seen_seq = self->seq;
+      message->seen_ms = MAX (message->seen_ms, event->wall_ms);
       return;
     }
   hf_books_touch (self, message, event);

@@ -57,14 +57,13 @@ parse (const HfIntake *self, const HfLogLine *line, HfLogEvent *event)
   return parsed;
 }
 
-void
-hf_intake_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
+static void
+enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
 {
   HfLogLine line;
   HfLogEvent event;
   HfParsed parsed;
 
-  self->lines++;
   if (!hf_line_parse (clock, raw, &line))
     return;
   if (line.wall_ms >= 0 && self->first_ms < 0)
@@ -87,6 +86,31 @@ hf_intake_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
     self->doubtful_lines++;
   if (self->samples->len < HF_INTAKE_SAMPLES)
     keep_sample (self, raw, at);
+}
+
+/* The books keep strings, which end at a NUL: one that was part of an address
+ * would make two of them the same. */
+static void
+enter_without_nuls (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
+{
+  g_autofree gchar *copy = g_memdup2 (raw.at, raw.length);
+
+  for (gsize i = 0; i < raw.length; i++)
+    if (copy[i] == '\0')
+      copy[i] = '?';
+  enter_line (self, clock, (HfSlice){ copy, raw.length }, at);
+}
+
+void
+hf_intake_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
+{
+  self->lines++;
+  while (raw.length > 0 && raw.at[0] == '\0')
+    raw = hf_slice_from (raw, 1);
+  if (raw.length > 0 && memchr (raw.at, '\0', raw.length) != NULL)
+    enter_without_nuls (self, clock, raw, at);
+  else
+    enter_line (self, clock, raw, at);
 }
 
 void

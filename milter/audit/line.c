@@ -236,6 +236,20 @@ parse_tag (HfSlice *rest, HfLogLine *out)
   return TRUE;
 }
 
+/* Busybox writes "mail.info " before the program. */
+static void
+skip_priority (HfSlice *rest)
+{
+  gsize end = strlen ("mail.");
+
+  if (!hf_slice_starts (*rest, "mail."))
+    return;
+  while (end < rest->length && g_ascii_islower (rest->at[end]))
+    end++;
+  if (end < rest->length && rest->at[end] == ' ')
+    *rest = hf_slice_from (*rest, end + 1);
+}
+
 /* Solaris writes "[ID 197553 mail.info] " before the text. */
 static void
 skip_message_id (HfSlice *text)
@@ -289,6 +303,7 @@ hf_line_parse (HfClock *self, HfSlice raw, HfLogLine *out)
       out->host = hf_slice_head (rest, end);
       rest = hf_slice_from (rest, end + 1);
     }
+  skip_priority (&rest);
   if (!parse_tag (&rest, out))
     return FALSE;
   skip_message_id (&rest);

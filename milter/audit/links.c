@@ -61,6 +61,8 @@ is_own (const HfBooks *self, const HfMessage *parent, const HfMessage *child, Hf
     return FALSE;
   if (child->parent != NULL && g_str_equal (child->parent, parent->queue_id))
     return TRUE;
+  if (child->has_content && parent->has_content && child->content_hash != parent->content_hash)
+    return FALSE;
   if (is_loopback (relay))
     return child->host == parent->host;
   return child->host != parent->host && is_host (relay, hf_books_name (self, child->host));
@@ -86,24 +88,6 @@ hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink 
     hf_books_close (self, parent, HF_CLOSED_REQUEUED);
   if (parent->passed || parent->cloned)
     hf_books_review (self, parent);
-}
-
-static void
-see_child (HfLeg *leg, HfMessage *message)
-{
-  if (leg->outcome == HF_OUTCOME_PASSED && !leg->child_seen && message->n_unseen > 0)
-    message->n_unseen--;
-  leg->child_seen = TRUE;
-}
-
-/* The leg was handed to @child after all. */
-static void
-pass_to (HfBooks *self, HfMessage *message, HfLeg *leg, HfMessage *child, HfLink link)
-{
-  see_child (leg, message);
-  leg->outcome = HF_OUTCOME_PASSED;
-  leg->child = hf_message_keep (message, hf_slice (child->queue_id));
-  hf_links_set_parent (self, child, message, link);
 }
 
 /* leg->child is the id to wait for. */
@@ -140,6 +124,25 @@ stop_waiting (HfBooks *self, HfLeg *leg)
     g_hash_table_remove (self->pending, leg->child);
 }
 
+static void
+see_child (HfLeg *leg, HfMessage *message)
+{
+  if (leg->outcome == HF_OUTCOME_PASSED && !leg->child_seen && message->n_unseen > 0)
+    message->n_unseen--;
+  leg->child_seen = TRUE;
+}
+
+/* The leg was handed to @child after all. */
+static void
+pass_to (HfBooks *self, HfMessage *message, HfLeg *leg, HfMessage *child, HfLink link)
+{
+  stop_waiting (self, leg);
+  see_child (leg, message);
+  leg->outcome = HF_OUTCOME_PASSED;
+  leg->child = hf_message_keep (message, hf_slice (child->queue_id));
+  hf_links_set_parent (self, child, message, link);
+}
+
 /* The id that others were handed to has come into the books. */
 static void
 satisfy_pending (HfBooks *self, HfMessage *child)
@@ -157,7 +160,6 @@ satisfy_pending (HfBooks *self, HfMessage *child)
 
       if (entry.message->host != child->host || entry.message == child)
         continue;
-      stop_waiting (self, entry.leg);
       pass_to (self, entry.message, entry.leg, child,
                entry.leg->local ? HF_LINK_FORWARDED : HF_LINK_FILTERED);
       hf_books_review_leg (self, entry.message, entry.leg);
@@ -247,9 +249,9 @@ result_relayed (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent 
       }
   if (!leg->own_relay)
     return;
+  stop_waiting (self, leg);
   if (event->other_id.length > 0)
     {
-      stop_waiting (self, leg);
       leg->child = hf_message_keep (message, event->other_id);
       wait_for (self, message, leg);
       return;

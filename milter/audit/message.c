@@ -94,7 +94,7 @@ is_text (const gchar *kept, HfSlice slice)
 {
   if (kept == NULL || slice.at == NULL)
     return kept == NULL && slice.at == NULL;
-  return strncmp (kept, slice.at, slice.length) == 0 && kept[slice.length] == '\0';
+  return strlen (kept) == slice.length && memcmp (kept, slice.at, slice.length) == 0;
 }
 
 static guint

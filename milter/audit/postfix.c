@@ -1,7 +1,7 @@
 /* postfix.c - what a line of Postfix, 3.4 to 3.12, says
  *
- * One function for each group of daemons.  The table of wordings this follows
- * is that of doc/DESIGN; recipients' results are in postfix-result.c.
+ * One function for each group of daemons.  Recipients' results are in
+ * postfix-result.c.
  */
 #include <config.h>
 

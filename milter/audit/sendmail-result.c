@@ -119,6 +119,13 @@ is_local_mailer (HfSlice mailer)
   return FALSE;
 }
 
+static void
+set_discarded (HfLogEvent *out, const gchar *by)
+{
+  out->fate = HF_FATE_DISCARDED;
+  out->text = hf_slice (by);
+}
+
 /* "Sent (TEXT)" or "Sent". */
 static void
 read_sent (const Pairs *pairs, HfLogEvent *out)
@@ -130,8 +137,12 @@ read_sent (const Pairs *pairs, HfLogEvent *out)
                                                                         : HF_FATE_RELAYED;
   if (hf_slice_is (pairs->mailer, "*file*") && hf_slice_is (out->address, "/dev/null"))
     {
-      out->fate = HF_FATE_DISCARDED;
-      out->text = hf_slice ("black hole: /dev/null");
+      set_discarded (out, "black hole: /dev/null");
+      return;
+    }
+  if (hf_slice_is (pairs->mailer, "*discard*"))
+    {
+      set_discarded (out, "discard mailer");
       return;
     }
   if (!hf_slice_skip (&reply, "Sent (") || !hf_slice_ends (reply, ")"))
@@ -147,8 +158,7 @@ read_sent (const Pairs *pairs, HfLogEvent *out)
       out->fate = HF_FATE_RELAYED;
       return;
     case HF_REPLY_THROWN_AWAY:
-      out->fate = HF_FATE_DISCARDED;
-      out->text = hf_slice (detail);
+      set_discarded (out, detail);
       return;
     case HF_REPLY_BOUNCED:
       out->fate = HF_FATE_BOUNCED;
@@ -182,10 +192,7 @@ read_fate (const Pairs *pairs, HfLogEvent *out)
   else if (hf_slice_starts (pairs->stat, "quarantined"))
     out->fate = HF_FATE_HELD;
   else if (hf_slice_is (pairs->stat, "discarded"))
-    {
-      out->fate = HF_FATE_DISCARDED;
-      out->text = hf_slice ("filter: milter");
-    }
+    set_discarded (out, "filter: milter");
   else if (pairs->mailer.length == 0 && out->relay.length == 0)
     out->fate = HF_FATE_REFUSED;
   else

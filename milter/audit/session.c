@@ -182,7 +182,7 @@ hf_session_end (HfBooks *books, const HfLogEvent *event)
   only = self->only;
   if (only != NULL && counts->known && counts->mail_all == 1 && !only->has_expected)
     {
-      only->session_rcpts = counts->rcpt;
+      only->session_rcpts = MIN (counts->rcpt, HF_EXPECTED_MAX);
       hf_books_review (books, only);
     }
   if (counts->known)

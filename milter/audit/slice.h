@@ -86,7 +86,7 @@ hf_slice_find (HfSlice slice, const gchar *literal)
 {
   const gchar *found = NULL;
 
-  if (slice.length > 0)
+  if (slice.at != NULL && slice.length > 0)
     found = memmem (slice.at, slice.length, literal, strlen (literal));
   return found != NULL ? found - slice.at : -1;
 }

@@ -99,6 +99,10 @@ HF_EVENT (LATENCY_WARN, 314, WARNING, "journal slows down",
 HF_EVENT (LATENCY_OVER, 315, NOTICE, "journal answers in time again",
           "Mail is taken.")
 
+HF_EVENT (SEGMENT_NEWER, 318, WARNING, "newest segment is of a newer version",
+          "A newer Holdfast wrote it. It stays as it is, and mail goes on in a new segment; what it holds can be "
+          "listed by the newer version only.")
+
 /* pressure */
 HF_EVENT (PRESSURE_STOP, 401, ERROR, "no room on spool",
           "Free space or inodes (the field resource says which) fell below the stop mark. MAIL is answered "

@@ -2,7 +2,7 @@
  *
  * See sys.h.  This is the one file of the tree that calls what only
  * GNU/Linux has: O_TMPFILE's openat, renameat2, OFD locks, getrandom, the
- * kinds, flags and extents of files, and /proc.
+ * kinds, flags and extents of files, /proc and /sys.
  */
 #include <config.h>
 
@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -132,6 +133,41 @@ real_is_shared (int fd)
   return 0;
 }
 
+/* A number of the kernel's for the data of the btrfs @info. */
+static gboolean
+read_allocation (const struct btrfs_ioctl_fs_info_args *info, const char *name, guint64 *out_octets)
+{
+  g_autoptr (GString) path = g_string_new ("/sys/fs/btrfs/");
+  g_autofree gchar *text = NULL;
+
+  for (guint i = 0; i < BTRFS_FSID_SIZE; i++)
+    g_string_append_printf (path, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", info->fsid[i]);
+  g_string_append_printf (path, "/allocation/data/%s", name);
+  return g_file_get_contents (path->str, &text, NULL, NULL)
+         && g_ascii_string_to_unsigned (g_strchomp (text), 10, 0, G_MAXUINT64, out_octets, NULL);
+}
+
+static int
+real_unseen (const char *path, guint64 *out_octets)
+{
+  struct btrfs_ioctl_fs_info_args info = { 0 };
+  guint64 dirty, unreferenced;
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int asked = fd < 0 ? -1 : ioctl (fd, BTRFS_IOC_FS_INFO, &info);
+
+  if (fd >= 0)
+    close (fd);
+  if (asked < 0)
+    return -1;
+  if (!read_allocation (&info, "bytes_may_use", &dirty) || !read_allocation (&info, "bytes_reserved", &unreferenced))
+    {
+      errno = EOPNOTSUPP;
+      return -1;
+    }
+  *out_octets = dirty + unreferenced;
+  return 0;
+}
+
 /* Kernels before 6.2 do not tell how many there are: they have to be counted. */
 static int
 count_descriptors (const char *path, guint64 *out_used)
@@ -177,7 +213,7 @@ real_descriptors (guint64 *out_used, guint64 *out_limit)
     .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
     .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held,                \
     .fs_type = real_fs_type, .no_copy_on_write = real_no_copy_on_write,                        \
-    .is_shared = real_is_shared, .descriptors = real_descriptors                               \
+    .is_shared = real_is_shared, .unseen = real_unseen, .descriptors = real_descriptors        \
   }
 
 HfSys hf_sys = REAL_CALLS;

@@ -51,6 +51,9 @@ typedef struct
   /* 1 when octets of the file lie where another file has its own too, so that
    * overwriting them takes new room; 0 when not; EOPNOTSUPP where nobody knows */
   int (*is_shared) (int fd);
+  /* octets that statvfs() still calls free although they are given away: btrfs
+   * counts at its next commit, up to half a minute later; EOPNOTSUPP elsewhere */
+  int (*unseen) (const char *path, guint64 *out_octets);
   /* descriptors that this process holds, and may hold */
   int (*descriptors) (guint64 *out_used, guint64 *out_limit);
 } HfSys;

@@ -52,7 +52,7 @@ print_evidence (HfJson *json, const HfAuditRun *run, const HfMessage *message)
 gboolean
 hf_audit_json_message (const HfAuditRun *run, const HfMessage *message, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
@@ -132,7 +132,7 @@ gboolean
 hf_audit_json_summary (const HfAuditRun *run, GError **error)
 {
   const HfTally *tally = hf_books_handed_tally (run->books);
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);

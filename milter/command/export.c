@@ -12,6 +12,7 @@
 #include "milter/command/output.h"
 #include "milter/command/select.h"
 #include "milter/command/terminal.h"
+#include "milter/command/text.h"
 #include "milter/command/verbs.h"
 
 #include <errno.h>
@@ -360,6 +361,7 @@ run (Export *self, const gchar *config_path)
   int code = HF_EXIT_FINE;
   g_autoptr (GError) error = NULL;
   g_autoptr (HfView) view = hf_select_open (config_path, "export", HF_READ_RECIPIENTS, &code);
+  g_autofree gchar *exported = NULL;
 
   if (view == NULL)
     return code;
@@ -370,7 +372,8 @@ run (Export *self, const gchar *config_path)
       return g_error_matches (error, HF_ERROR, HF_ERROR_CONFIG) ? HF_EXIT_USAGE : HF_EXIT_BLIND;
     }
   tell_lacks (self);
-  fprintf (stderr, "exported %" G_GUINT64_FORMAT " messages", self->exported);
+  exported = hf_text_count (self->exported, "message", "messages");
+  fprintf (stderr, "exported %s", exported);
   if (self->voids > 0)
     fprintf (stderr, ", left %" G_GUINT64_FORMAT " void ones out", self->voids);
   if (self->failed > 0)

@@ -29,7 +29,7 @@ typedef struct
  *
  * Makes an empty line.  Pairs with hf_json_clear.
  *
- *     g_auto (HfJson) json;
+ *     g_auto (HfJson) json = { NULL };
  *
  *     hf_json_init (&json);
  *     hf_json_begin_object (&json, NULL);

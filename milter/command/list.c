@@ -50,7 +50,7 @@ print_json (const HfViewEntry *entry, const HfStates *states, GError **error)
   const HfItem *item = entry->item;
   const HfFacts *facts = &item->facts;
   const gboolean known = item->has_facts;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);

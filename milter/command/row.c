@@ -2,10 +2,17 @@
 #include <config.h>
 
 #include "milter/command/row.h"
-#include "milter/command/terminal.h"
+#include "milter/command/text.h"
 
 #include <stdio.h>
-#include <string.h>
+
+static void
+print_address (const gchar *address)
+{
+  g_autofree gchar *safe = hf_text_safe (address != NULL ? address : "?");
+
+  printf ("<%s>", safe);
+}
 
 void
 hf_row_print_head (void)
@@ -18,6 +25,7 @@ hf_row_print (const HfViewEntry *entry, const gchar *state)
 {
   const HfItem *item = entry->item;
   const HfFacts *facts = &item->facts;
+  g_autofree gchar *queue = NULL;
   gchar at[25] = "";
 
   if (!item->has_facts)
@@ -28,17 +36,15 @@ hf_row_print (const HfViewEntry *entry, const gchar *state)
       return;
     }
   hf_time_format (facts->at_ms, at);
-  printf ("%-24s  %-26s  ", at, facts->id.text);
-  hf_terminal_print (stdout, facts->queue != NULL ? facts->queue : "-");
-  printf ("%*s  %9" G_GUINT64_FORMAT "  %-11s  <", (int) MAX (0, 14 - (int) strlen (facts->queue != NULL ? facts->queue : "-")),
-          "", facts->bytes, entry->copy == HF_COPY_WHOLE ? state : hf_copy_text (entry->copy));
-  hf_terminal_print (stdout, item->sender.address != NULL ? item->sender.address : "?");
-  fputs ("> ->", stdout);
+  queue = hf_text_safe (facts->queue != NULL ? facts->queue : "-");
+  printf ("%-24s  %-26s  %-14s  %9" G_GUINT64_FORMAT "  %-11s  ", at, facts->id.text, queue, facts->bytes,
+          entry->copy == HF_COPY_WHOLE ? state : hf_copy_text (entry->copy));
+  print_address (item->sender.address);
+  fputs (" ->", stdout);
   for (guint i = 0; i < item->recipients->len && i < 3; i++)
     {
-      fputs (" <", stdout);
-      hf_terminal_print (stdout, g_array_index (item->recipients, HfPath, i).address);
-      fputc ('>', stdout);
+      fputc (' ', stdout);
+      print_address (g_array_index (item->recipients, HfPath, i).address);
     }
   if (item->recipients->len > 3)
     printf (" and %u more", item->recipients->len - 3);

@@ -13,6 +13,7 @@
 #include "milter/command/select.h"
 #include "milter/command/state.h"
 #include "milter/command/terminal.h"
+#include "milter/command/text.h"
 #include "milter/command/verbs.h"
 #include "milter/journal/act.h"
 
@@ -89,7 +90,7 @@ static gboolean
 print_json (const HfViewEntry *entry, const GPtrArray *addresses, GError **error)
 {
   const HfItem *item = entry->item;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
@@ -121,9 +122,9 @@ show (Settle *self, const HfViewEntry *entry, const GPtrArray *addresses, GError
   hf_row_print (entry, hf_state_word (self->states, entry));
   for (guint i = 0; i < addresses->len && addresses->len < entry->item->recipients->len; i++)
     {
-      fputs ("    of these only <", stdout);
-      hf_terminal_print (stdout, g_ptr_array_index (addresses, i));
-      fputs (">\n", stdout);
+      g_autofree gchar *safe = hf_text_safe (g_ptr_array_index (addresses, i));
+
+      printf ("    of these only <%s>\n", safe);
     }
   return TRUE;
 }
@@ -251,14 +252,23 @@ all_found (const Settle *self)
 
 /* ---- the act ---- */
 
+/* "2 recipients of 1 message, and 1 torn or damaged copy" */
+static gchar *
+describe (const Settle *self)
+{
+  g_autofree gchar *recipients = hf_text_count (self->recipients, "recipient", "recipients");
+  g_autofree gchar *messages = hf_text_count (self->messages, "message", "messages");
+  g_autofree gchar *breaches = hf_text_count (self->breaches, "torn or damaged copy", "torn or damaged copies");
+
+  return g_strdup_printf ("%s of %s%s%s", recipients, messages, self->breaches > 0 ? ", and " : "",
+                          self->breaches > 0 ? breaches : "");
+}
+
 /* *@out_yes: the operator wants it.  FALSE: it can't be asked. */
 static gboolean
-ask (const Settle *self, gboolean *out_yes)
+ask (const Settle *self, const gchar *what, gboolean *out_yes)
 {
-  g_autofree gchar *question
-      = g_strdup_printf ("Declare %" G_GUINT64_FORMAT " recipients of %" G_GUINT64_FORMAT " messages, and %" G_GUINT64_FORMAT
-                         " torn or damaged copies, settled? Their copies may then be removed.",
-                         self->recipients, self->messages, self->breaches);
+  g_autofree gchar *question = g_strdup_printf ("Declare %s settled? The copies may then be removed.", what);
   HfAnswer answer = self->yes ? HF_ANSWER_YES : hf_terminal_ask (question);
 
   *out_yes = answer == HF_ANSWER_YES;
@@ -268,7 +278,7 @@ ask (const Settle *self, gboolean *out_yes)
 }
 
 static int
-write_act (Settle *self, const HfConfig *config)
+write_act (Settle *self, const HfConfig *config, const gchar *what)
 {
   g_autoptr (GError) error = NULL;
 
@@ -277,14 +287,14 @@ write_act (Settle *self, const HfConfig *config)
       fprintf (stderr, "holdfast settle: nothing was settled: %s\n", error->message);
       return HF_EXIT_BLIND;
     }
-  fprintf (stderr, "settled %" G_GUINT64_FORMAT " recipients of %" G_GUINT64_FORMAT " messages, and %" G_GUINT64_FORMAT
-           " torn or damaged copies; act %s\n", self->recipients, self->messages, self->breaches, self->draft.id.text);
+  fprintf (stderr, "settled %s; act %s\n", what, self->draft.id.text);
   return HF_EXIT_FINE;
 }
 
 static int
 declare (Settle *self, const HfConfig *config)
 {
+  g_autofree gchar *what = describe (self);
   gboolean yes;
 
   if (self->messages + self->breaches == 0)
@@ -294,14 +304,13 @@ declare (Settle *self, const HfConfig *config)
     }
   if (self->dry_run)
     {
-      fprintf (stderr, "would settle %" G_GUINT64_FORMAT " recipients of %" G_GUINT64_FORMAT " messages, and %" G_GUINT64_FORMAT
-               " torn or damaged copies\n", self->recipients, self->messages, self->breaches);
+      fprintf (stderr, "would settle %s\n", what);
       return HF_EXIT_FINE;
     }
-  if (!ask (self, &yes))
+  if (!ask (self, what, &yes))
     return HF_EXIT_USAGE;
   if (yes)
-    return write_act (self, config);
+    return write_act (self, config, what);
   fprintf (stderr, "nothing was settled\n");
   return HF_EXIT_FINE;
 }

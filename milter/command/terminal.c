@@ -1,31 +1,16 @@
-/* terminal.c - what the verbs say to people, and ask them; see terminal.h */
+/* terminal.c - how far a verb has come, and what it has to ask; see terminal.h */
 #include <config.h>
 
 #include "milter/base/sys.h"
 #include "milter/command/terminal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROGRESS_MS 100
 
 static gboolean progress_shown;
-
-void
-hf_terminal_print (FILE *stream, const gchar *text)
-{
-  g_autofree gchar *valid = g_utf8_make_valid (text, -1);
-
-  for (const gchar *p = valid; *p != '\0'; p = g_utf8_next_char (p))
-    {
-      const gunichar c = g_utf8_get_char (p);
-
-      if (g_unichar_iscntrl (c))
-        fputc ('?', stream);
-      else
-        fwrite (p, 1, (gsize) (g_utf8_next_char (p) - p), stream);
-    }
-}
 
 void
 hf_terminal_progress (const HfView *view)

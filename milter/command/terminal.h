@@ -1,15 +1,12 @@
-/* terminal.h - what the verbs say to people, and ask them */
+/* terminal.h - how far a verb has come, and what it has to ask
+ *
+ * What it tells is put in words by text.h.
+ */
 #pragma once
 
 #include "milter/journal/view.h"
 
-#include <stdio.h>
-
 G_BEGIN_DECLS
-
-/* Prints text from outside: controls, which could steer a terminal, and what is
- * not UTF-8 are replaced. */
-void hf_terminal_print (FILE *stream, const gchar *text);
 
 /* How far a reading of the journal has come, on standard error where that is a
  * terminal; at most ten times a second. */

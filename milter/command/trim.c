@@ -13,6 +13,7 @@
 #include "milter/command/select.h"
 #include "milter/command/state.h"
 #include "milter/command/terminal.h"
+#include "milter/command/text.h"
 #include "milter/command/verbs.h"
 #include "milter/journal/trim.h"
 
@@ -81,6 +82,7 @@ static gchar *
 verdict_text (const Trim *self, const HfTrimSegment *segment)
 {
   const gchar *id = segment->keeper.text[0] != '\0' ? segment->keeper.text : "without an id";
+  g_autofree gchar *provisional = hf_text_count (segment->provisional, "recipient", "recipients");
   gchar until[25];
 
   switch (segment->verdict)
@@ -97,7 +99,7 @@ verdict_text (const Trim *self, const HfTrimSegment *segment)
       return g_strdup_printf ("stays: %" G_GUINT64_FORMAT " torn or damaged and not settled, the first at offset %" G_GUINT64_FORMAT
                               ", %s", segment->unsettled_breaches, segment->keeper_offset, id);
     case HF_TRIM_UNSETTLED:
-      return g_strdup_printf ("stays: %" G_GUINT64_FORMAT " recipients provisional, the first in %s", segment->provisional, id);
+      return g_strdup_printf ("stays: %s provisional, the first in %s", provisional, id);
     case HF_TRIM_RETENTION:
       hf_time_format (segment->settled_ms + self->retention_ms, until);
       return g_strdup_printf ("stays: kept until %s", until);
@@ -113,7 +115,7 @@ print_json (const HfTrimSegment *segment, GError **error)
   const HfTrimNote *note = &segment->note;
   const gboolean kept = segment->settled_ms != G_MININT64;
   HfSegmentName name;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_segment_name (note->seq, &name);
   hf_json_init (&json);
@@ -199,9 +201,9 @@ remove_segments (const Trim *self, const HfConfig *config, const GArray *plan)
 static int
 act (const Trim *self, const HfConfig *config, const GArray *plan)
 {
-  g_autofree gchar *what
-      = g_strdup_printf ("%u of %u segments with %" G_GUINT64_FORMAT " messages, %" G_GUINT64_FORMAT " octets", self->goes,
-                         plan->len, self->records, self->octets);
+  g_autofree gchar *messages = hf_text_count (self->records, "message", "messages");
+  g_autofree gchar *octets = hf_text_number (self->octets);
+  g_autofree gchar *what = g_strdup_printf ("%u of %u segments with %s, %s octets", self->goes, plan->len, messages, octets);
   g_autofree gchar *question = g_strdup_printf ("Remove %s, for good?", what);
 
   if (self->goes == 0 || self->dry_run)

@@ -31,7 +31,7 @@ tell_json (const HfViewEntry *entry, const gchar *fault, GError **error)
 {
   const HfItem *item = entry->item;
   const gboolean known = item->has_facts;
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
@@ -87,7 +87,7 @@ check (Verify *self, const HfViewEntry *entry, GError **error)
 static gboolean
 tell_missing_json (const gchar *name, const gchar *fault, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);
@@ -153,7 +153,7 @@ check_all (Verify *self, HfView *view, GError **error)
 static gboolean
 print_summary_json (const Verify *self, const HfView *view, GError **error)
 {
-  g_auto (HfJson) json;
+  g_auto (HfJson) json = { NULL };
 
   hf_json_init (&json);
   hf_json_begin_object (&json, NULL);

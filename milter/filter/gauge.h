@@ -13,7 +13,7 @@
 
 G_BEGIN_DECLS
 
-#define HF_GAUGE_CALM_LOOKS 15
+#define HF_GAUGE_CALM_LOOKS 30
 
 typedef enum
 {

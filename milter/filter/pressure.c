@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <time.h>
 
-#define LOOK_EVERY_MS 200
+#define LOOK_EVERY_MS 100
 
 /* Descriptors kept: for the journal, which needs a few to open itself anew, and
  * for connections to come in by, so that their MAIL can be answered. */
@@ -37,7 +37,7 @@ static const struct
   guint64 unit;
   HfEventCode events[3]; /* by the level that was reached */
 } kinds[N_GAUGES] = {
-  { "space", { "", " KiB free on spool, space_stop is at ", " KiB" }, HF_ERROR_FULL, "space-mark", 1024,
+  { "space", { "", " KiB free on spool beside the next segment, space_stop is at ", " KiB" }, HF_ERROR_FULL, "space-mark", 1024,
     { HF_EVENT_PRESSURE_OVER, HF_EVENT_PRESSURE_WARN, HF_EVENT_PRESSURE_STOP } },
   { "inodes", { "", " inodes free on spool, inodes_stop is at ", "" }, HF_ERROR_FULL, "inodes-mark", 1,
     { HF_EVENT_PRESSURE_OVER, HF_EVENT_PRESSURE_WARN, HF_EVENT_PRESSURE_STOP } },
@@ -111,22 +111,47 @@ ground_of (const HfRoom *room)
   return room->usage != NULL ? (HfGroundKind) atomic_load (&room->usage->ground) : HF_GROUND_IN_PLACE;
 }
 
+static guint64
+coming_to (const HfRoom *room)
+{
+  return room->usage != NULL ? atomic_load (&room->usage->coming) : 0;
+}
+
+/* What statvfs() said, and what it was asked with. */
+typedef struct
+{
+  HfRoomBefore space;
+  HfRoomBefore inodes;
+  HfGroundKind ground;
+  gboolean is_late; /* what is written shows only later */
+  guint64 unseen;   /* octets that it calls free and that are not */
+  struct statvfs st;
+} Answer;
+
+/* In this order: what becomes visible meanwhile counts twice, and never not at all. */
+static gboolean
+ask_spool (const gchar *spool, Answer *answer)
+{
+  answer->is_late = answer->ground != HF_GROUND_IN_PLACE && hf_sys.unseen (spool, &answer->unseen) < 0;
+  return hf_sys.statvfs (spool, &answer->st) == 0;
+}
+
 /* A spool that can't be asked is the journal's and the stage's to report; till
  * then the last look holds. */
 static void
-look_at_spool (HfPressure *self, const HfRoomBefore before[2], const struct statvfs *st, Look *look)
+look_at_spool (HfPressure *self, const Answer *answer, Look *look)
 {
-  const HfGroundKind ground = ground_of (self->room);
-  const guint64 total = (guint64) st->f_blocks * st->f_frsize;
+  const struct statvfs *st = &answer->st;
+  const guint64 total = (guint64) st->f_blocks * st->f_frsize, said = (guint64) st->f_bavail * st->f_frsize;
+  const guint64 free = said - MIN (said, answer->unseen);
   Reading *space = &look->readings[GAUGE_SPACE], *inodes = &look->readings[GAUGE_INODES];
 
   *space = (Reading){ .known = TRUE,
-                      .value = (guint64) st->f_bavail * st->f_frsize,
-                      .warn = mark_of (self->marks.space_warn, total, ground),
-                      .stop = mark_of (self->marks.space_stop, total, ground),
+                      .value = free - MIN (free, coming_to (self->room)),
+                      .warn = mark_of (self->marks.space_warn, total, answer->ground),
+                      .stop = mark_of (self->marks.space_stop, total, answer->ground),
                       .least = HF_RESERVATION_LEAST };
-  hf_room_looked (self->room, HF_ROOM_SPACE, before[0], space->value, space->stop, total,
-                  ground != HF_GROUND_IN_PLACE);
+  hf_room_looked (self->room, HF_ROOM_SPACE, answer->space, free, space->stop, total, answer->is_late);
   if (st->f_files == 0)
     return; /* btrfs and some others count none at all */
   *inodes = (Reading){ .known = TRUE,
@@ -134,7 +159,7 @@ look_at_spool (HfPressure *self, const HfRoomBefore before[2], const struct stat
                        .warn = mark_of (self->marks.inodes_warn, st->f_files, HF_GROUND_IN_PLACE),
                        .stop = mark_of (self->marks.inodes_stop, st->f_files, HF_GROUND_IN_PLACE),
                        .least = 1 };
-  hf_room_looked (self->room, HF_ROOM_INODES, before[1], inodes->value, inodes->stop, st->f_files, FALSE);
+  hf_room_looked (self->room, HF_ROOM_INODES, answer->inodes, inodes->value, inodes->stop, st->f_files, FALSE);
 }
 
 static void
@@ -171,18 +196,18 @@ look_at_journal (HfPressure *self, Look *look)
 static gboolean
 take_look (HfPressure *self, Look *look)
 {
-  const HfRoomBefore before[2] = { hf_room_before_look (self->room, HF_ROOM_SPACE),
-                                   hf_room_before_look (self->room, HF_ROOM_INODES) };
-  struct statvfs st;
+  Answer answer = { .space = hf_room_before_look (self->room, HF_ROOM_SPACE),
+                    .inodes = hf_room_before_look (self->room, HF_ROOM_INODES),
+                    .ground = ground_of (self->room) };
   gboolean asked;
 
   pthread_mutex_unlock (&self->mutex);
-  asked = hf_sys.statvfs (self->spool, &st) == 0;
+  asked = ask_spool (self->spool, &answer);
   pthread_mutex_lock (&self->mutex);
   if (self->stop)
     return FALSE;
   if (asked)
-    look_at_spool (self, before, &st, look);
+    look_at_spool (self, &answer, look);
   look_at_descriptors (self, look);
   look_at_journal (self, look);
   return TRUE;

@@ -79,7 +79,7 @@ HfRoomBefore hf_room_before_look (HfRoom *self, HfRoomKind kind);
  * hf_room_looked:
  * @before: from hf_room_before_look(), called before the look was taken
  * @free, @mark, @total: what the look gave; @mark 0 sets no limit
- * @is_late: the file system counts what is staged only later (btrfs)
+ * @is_late: the file system counts what is written only later
  */
 void hf_room_looked (HfRoom *self, HfRoomKind kind, HfRoomBefore before, guint64 free, guint64 mark, guint64 total,
                      gboolean is_late);

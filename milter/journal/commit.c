@@ -61,9 +61,12 @@ hf_commit_decide (HfCommit *self, GError *error)
     {
       self->error = g_steal_pointer (&error);
       g_atomic_int_set (&self->state, self->error != NULL ? HF_COMMIT_FAILED : HF_COMMIT_DONE);
-      pthread_cond_broadcast (&self->decided);
     }
   pthread_mutex_unlock (&self->mutex);
+  /* Behind the lock, so that the woken thread does not run into it.  Our own
+   * reference keeps the condition alive. */
+  if (mine)
+    pthread_cond_signal (&self->decided);
   g_clear_error (&error);
   return mine;
 }

@@ -182,11 +182,12 @@ hf_directory_published (const gchar *path, HfPublished *out_published, gboolean 
   if (fd < 0)
     return;
   /* Where nobody writes, a file that is half written stays so. */
-  for (gint tries = live ? 1000 : 1; tries > 0; tries--)
+  for (gint tries = live ? 200 : 1; tries > 0; tries--)
     {
       gssize size = hf_sys_pread_all (fd, octets, sizeof octets, 0);
 
-      if (size < 0 || parse_published (octets, size, out_published))
+      /* an empty one was never written, and is not being written */
+      if (size <= 0 || parse_published (octets, size, out_published))
         break;
       g_usleep (100);
     }

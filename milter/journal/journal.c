@@ -178,6 +178,9 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   GString *head;
   HfNonce nonce;
 
+  if (seq > HF_SEQ_MAX) /* no reader would take the file for a segment */
+    return hf_error_set (error, HF_ERROR_CONFIG, "segment-open", "journal '%s' has used up all numbers of segments",
+                         self->dir_path);
   hf_nonce_new (&nonce);
   head = make_head (self, seq, &nonce, recovery);
   if (head == NULL)
@@ -190,6 +193,13 @@ activate (HfJournal *self, const gchar *name, guint64 size, const HfRecovery *re
   hf_journal_publish (self);
   hf_event (HF_EVENT_SEGMENT_OPENED, NULL, "segment", self->segment->path, "seq", number, NULL);
   return TRUE;
+}
+
+static void
+forget_debt (HfJournal *self)
+{
+  hf_usage_settle (self->parameters->usage, self->debt, FALSE);
+  self->debt = 0;
 }
 
 /* A reflink made of the spare (cp does it unasked, and so do deduplicators)
@@ -212,6 +222,7 @@ activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
     return FALSE;
   check_shared (self);
   hf_spare_want (self->spare);
+  forget_debt (self);
   return TRUE;
 }
 
@@ -235,7 +246,8 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
-  self->next_seq = MAX (recovery.seq + 1, min_seq);
+  /* A number that is used up stays so, though its file may be gone. */
+  self->next_seq = MAX (MAX (recovery.seq, MIN (published.seq, HF_SEQ_MAX)) + 1, min_seq);
   self->has_chain = recovery.has_chain;
   self->chain = recovery.chain;
   self->previous_seq = recovery.seq;
@@ -255,6 +267,19 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   return ok;
 }
 
+/* A journal directory that was put back while we run must itself be found after
+ * a crash, or what is in it is lost with it. */
+static gboolean
+sync_spool (const HfJournalParameters *parameters, GError **error)
+{
+  int fd = hf_sys.open (parameters->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const gboolean ok = fd >= 0 && hf_sys.fsync (fd) == 0;
+  const gint failed = errno;
+
+  hf_sys_close (&fd);
+  return ok || hf_error_set_errno (error, failed, "journal-open", "cannot sync spool '%s'", parameters->spool);
+}
+
 HfJournal *
 hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError **error)
 {
@@ -266,7 +291,7 @@ hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError 
   self->dir_fd = hf_sys.open (self->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
   if (self->dir_fd < 0)
     hf_error_set_errno (error, errno, "journal-open", "cannot open journal directory '%s'", self->dir_path);
-  else if (take_lock (self, error) && start_anew (self, min_seq, error))
+  else if (take_lock (self, error) && sync_spool (parameters, error) && start_anew (self, min_seq, error))
     return self;
   hf_journal_abandon (self);
   return NULL;
@@ -325,7 +350,7 @@ hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
     return FALSE;
   if (needed + 2 * HF_BLOCK <= self->size)
     return hf_spare_take (self->spare, error) && activate_spare (self, NULL, error);
-  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, &never, error)
+  return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, NULL, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
 }
 
@@ -335,7 +360,12 @@ hf_journal_count (HfJournal *self, guint64 octets)
   const gboolean was_reserved = self->segment->size != G_MAXUINT64 && self->ground.kind != HF_GROUND_COPIES;
 
   if (!was_reserved)
-    hf_usage_grow (self->parameters->usage, octets);
+    {
+      hf_usage_grow (self->parameters->usage, octets);
+      return;
+    }
+  hf_usage_announce (self->parameters->usage, octets);
+  self->debt += octets;
 }
 
 static int
@@ -402,6 +432,7 @@ void
 hf_journal_abandon (HfJournal *self)
 {
   hf_spare_stop (self->spare);
+  forget_debt (self);
   hf_segment_free (self->segment);
   hf_sys_close (&self->open_fd);
   hf_sys_close (&self->lock_fd);

@@ -33,6 +33,7 @@ typedef struct
   guint64 size;          /* of a segment on this file system */
   HfGround ground;
   HfAhead ahead;         /* how spares are made */
+  guint64 debt;          /* octets written into room made ahead, which the next spare will take */
   HfSegment *segment;
   HfSpare *spare;
   guint64 next_seq;
@@ -68,7 +69,8 @@ HfJournal *hf_journal_open (const HfJournalParameters *parameters, guint64 min_s
  */
 gboolean hf_journal_make_room (HfJournal *self, guint64 octets, GError **error);
 
-/* A group of @octets was synced: counts them where they took new room. */
+/* A group of @octets was synced: counts what it took, or will have taken once
+ * there is another spare. */
 void hf_journal_count (HfJournal *self, guint64 octets);
 
 /* Tells readers how far the open segment is synced.  Costs one small write;

@@ -16,8 +16,17 @@
 gboolean
 hf_torn_rule_holds (const HfTornRule *rule, guint64 offset)
 {
-  /* A group is written only after the one before it was synced. */
-  return !rule->has_end && offset >= rule->synced && offset >= rule->last_group;
+  /* A group is written only after the one before it was synced.  The end line's
+   * group is the last, and what is torn of it is padding. */
+  return (rule->end == 0 || offset > rule->end) && offset >= rule->synced && offset >= rule->last_group;
+}
+
+void
+hf_torn_rule_add (HfTornRule *rule, const HfItem *item)
+{
+  /* A number that leads behind its own record is no group's. */
+  if (item->group <= item->offset / HF_BLOCK)
+    rule->last_group = MAX (rule->last_group, item->group * HF_BLOCK);
 }
 
 static void
@@ -57,13 +66,13 @@ scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
       if (!item.whole)
         note_breach (self, &item);
       else if (item.kind == HF_ITEM_END)
-        rule->has_end = TRUE;
+        rule->end = item.offset;
       else if (item.kind == HF_ITEM_MESSAGE)
         {
           self->records++;
           self->has_chain = TRUE;
           self->chain = item.chain;
-          rule->last_group = MAX (rule->last_group, item.group * HF_BLOCK);
+          hf_torn_rule_add (rule, &item);
         }
     }
   hf_item_clear (&item);
@@ -93,11 +102,37 @@ judge (HfRecovery *self, const HfTornRule *rule, const gchar *path)
     }
 }
 
+/* It is left as it is, and what may be torn in it is not known. */
+static void
+tell_newer (const HfReader *reader, const gchar *path)
+{
+  g_autofree gchar *version = g_strdup_printf ("%" G_GUINT64_FORMAT, reader->newer_version);
+
+  if (reader->newer_version != 0)
+    hf_event (HF_EVENT_SEGMENT_NEWER, NULL, "segment", path, "version", version, NULL);
+}
+
+/* A segment that was open is not there any more. */
+static void
+tell_gone (const gchar *dir_path, const HfPublished *published)
+{
+  g_autofree gchar *path = NULL;
+  g_autofree gchar *synced = g_strdup_printf ("%" G_GUINT64_FORMAT, published->synced);
+  g_autoptr (GError) gone = NULL;
+  HfSegmentName name;
+
+  hf_segment_name (published->seq, &name);
+  path = g_build_filename (dir_path, name.text, NULL);
+  hf_error_set (&gone, HF_ERROR_NOT_FOUND, "recover-open", "the segment that was open last is gone");
+  hf_event (HF_EVENT_JOURNAL_DAMAGED, gone, "segment", path, "length", synced, NULL);
+}
+
 static gboolean
 read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, GError **error)
 {
   const gboolean known = published->seq == self->seq;
-  HfTornRule rule = { known ? published->synced : 0, 0, FALSE };
+  /* A segment gets its name when its header is synced. */
+  HfTornRule rule = { MAX (known ? published->synced : 0, HF_BLOCK), 0, 0 };
   HfReader reader;
   guint64 size;
   gboolean ok;
@@ -115,6 +150,9 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
   ok = hf_reader_init (&reader, fd, size, HF_READ_VERIFY, known ? &published->nonce : NULL, error);
   if (ok)
     {
+      tell_newer (&reader, path);
+      self->unread = reader.newer_version != 0;
+      reader.written = rule.synced;
       ok = scan (&reader, self, &rule, error);
       self->has_nonce = reader.has_nonce;
       self->nonce = reader.nonce;
@@ -143,13 +181,20 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
     return FALSE;
   out_recovery->torn = g_array_new (FALSE, FALSE, sizeof (HfTorn));
   g_array_set_clear_func (out_recovery->torn, torn_clear);
+  out_recovery->seq = seqs->len > 0 ? g_array_index (seqs, guint64, seqs->len - 1) : 0;
+  if (published->seq > out_recovery->seq)
+    {
+      tell_gone (dir_path, published);
+      out_recovery->damaged++;
+    }
   if (seqs->len == 0)
     return TRUE;
-  out_recovery->seq = g_array_index (seqs, guint64, seqs->len - 1);
   hf_segment_name (out_recovery->seq, &name);
   path = g_build_filename (dir_path, name.text, NULL);
-  out_recovery->unread = !read_newest (path, published, out_recovery, &unreadable);
-  if (out_recovery->unread)
-    hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
+  if (!read_newest (path, published, out_recovery, &unreadable))
+    {
+      out_recovery->unread = TRUE;
+      hf_event (HF_EVENT_JOURNAL_DAMAGED, unreadable, "segment", path, NULL);
+    }
   return TRUE;
 }

@@ -10,32 +10,36 @@
 
 #define ZEROES_SIZE (256 * 1024)
 
-/* NULs are written, not promised: fallocate leaves extents to be converted at
- * the first sync, and on some file systems room that is not there after all. */
 static gboolean
-write_nuls (int fd, guint64 size, const gboolean *stop, GError **error)
+write_piece (int fd, const guint8 *zeroes, gsize size, guint64 at, const gboolean *stop, GError **error)
 {
-  g_autofree guint8 *zeroes = g_malloc0 (ZEROES_SIZE);
-
-  for (guint64 at = 0; at < size; at += ZEROES_SIZE)
-    {
-      if (g_atomic_int_get (stop))
-        return hf_error_set (error, HF_ERROR_BUSY, "spare-write", "stopping");
-      if (hf_sys_pwrite_all (fd, zeroes, (gsize) MIN (ZEROES_SIZE, size - at), (off_t) at) < 0)
-        return hf_error_set_errno (error, errno, "spare-write", "cannot write spare segment ahead");
-    }
+  if (g_atomic_int_get (stop))
+    return hf_error_set (error, HF_ERROR_BUSY, "spare-write", "stopping");
+  if (hf_sys_pwrite_all (fd, zeroes, size, (off_t) at) < 0)
+    return hf_error_set_errno (error, errno, "spare-write", "cannot write spare segment ahead");
   return TRUE;
 }
 
+/* NULs are written, not promised: fallocate leaves extents to be converted at
+ * the first sync, and on some file systems room that is not there after all. */
 static gboolean
-fill_spare (int dir_fd, int fd, guint64 size, HfAhead ahead, const gboolean *stop, GError **error)
+write_nuls (int fd, guint64 size, HfUsage *usage, const gboolean *stop, GError **error)
 {
-  /* The flag was tried out when the journal was opened (ground.h).  Should it
-   * fail here after all, the NULs are worth less, and mail is taken all the same. */
-  if (ahead == HF_AHEAD_NOCOW)
-    hf_sys.no_copy_on_write (fd);
-  if (ahead != HF_AHEAD_NO && !write_nuls (fd, size, stop, error))
-    return FALSE;
+  g_autofree guint8 *zeroes = g_malloc0 (ZEROES_SIZE);
+  guint64 left = size;
+
+  while (left > 0 && write_piece (fd, zeroes, (gsize) MIN (ZEROES_SIZE, left), size - left, stop, error))
+    {
+      hf_usage_settle (usage, MIN (ZEROES_SIZE, left), TRUE);
+      left -= MIN (ZEROES_SIZE, left);
+    }
+  hf_usage_settle (usage, left, FALSE);
+  return left == 0;
+}
+
+static gboolean
+sync_spare (int dir_fd, int fd, GError **error)
+{
   if (hf_sys.fsync (fd) < 0)
     return hf_error_set_errno (error, errno, "spare-sync", "cannot sync spare segment");
   if (hf_sys.fsync (dir_fd) < 0)
@@ -43,18 +47,41 @@ fill_spare (int dir_fd, int fd, guint64 size, HfAhead ahead, const gboolean *sto
   return TRUE;
 }
 
-gboolean
-hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, const gboolean *stop, GError **error)
+static int
+create_spare (int dir_fd, const gchar *name, GError **error)
 {
-  gboolean ok;
   int fd;
 
   if (hf_sys.unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT)
-    return hf_error_set_errno (error, errno, "spare-open", "cannot remove old spare segment");
+    {
+      hf_error_set_errno (error, errno, "spare-open", "cannot remove old spare segment");
+      return -1;
+    }
   fd = hf_sys.openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
-    return hf_error_set_errno (error, errno, "spare-open", "cannot create spare segment");
-  ok = fill_spare (dir_fd, fd, size, ahead, stop, error);
+    hf_error_set_errno (error, errno, "spare-open", "cannot create spare segment");
+  return fd;
+}
+
+gboolean
+hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, HfUsage *usage, const gboolean *stop,
+               GError **error)
+{
+  gboolean ok = TRUE;
+  int fd = create_spare (dir_fd, name, error);
+
+  if (fd < 0)
+    {
+      hf_usage_settle (usage, ahead != HF_AHEAD_NO ? size : 0, FALSE);
+      return FALSE;
+    }
+  /* The flag was tried out when the journal was opened (ground.h).  Should it
+   * fail here after all, the NULs are worth less, and mail is taken all the same. */
+  if (ahead == HF_AHEAD_NOCOW)
+    hf_sys.no_copy_on_write (fd);
+  if (ahead != HF_AHEAD_NO)
+    ok = write_nuls (fd, size, usage, stop, error);
+  ok = ok && sync_spare (dir_fd, fd, error);
   hf_sys_close (&fd);
   if (!ok && !g_atomic_int_get (stop))
     hf_sys.unlinkat (dir_fd, name, 0);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "milter/journal/directory.h"
+#include "milter/journal/usage.h"
 
 G_BEGIN_DECLS
 
@@ -39,13 +40,16 @@ typedef enum
  * @name: HF_JOURNAL_SPARE, or HF_JOURNAL_LARGE for one record larger than a segment
  * @size: octets, a multiple of HF_BLOCK
  * @ahead: whether and how to write NULs
+ * @usage: (nullable): was told that @size octets come when NULs are to be
+ *   written, and is told what became of them
  *
  * Makes the spare: writes, syncs it and its directory.  An old spare is
  * replaced: it never held mail.  On FALSE nothing is left behind, but for a stop
  * (@stop becomes TRUE, HF_ERROR_BUSY): by then the name may be another's.
  * Errors: HF_ERROR_FULL, HF_ERROR_IO, HF_ERROR_DENIED.  Takes as long as the disk takes.
  */
-gboolean hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, const gboolean *stop, GError **error);
+gboolean hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, HfUsage *usage, const gboolean *stop,
+                        GError **error);
 
 /**
  * hf_segment_activate:

@@ -47,18 +47,31 @@ unref (HfSpare *self)
   g_free (self);
 }
 
+static guint64
+octets_to_come (const HfSpare *self)
+{
+  return self->ahead != HF_AHEAD_NO ? self->size : 0;
+}
+
+/* With the mutex held.  Told here, and not by the helper when it comes to it:
+ * by then others could have been promised the room. */
+static void
+want (HfSpare *self)
+{
+  self->state = SPARE_WANTED;
+  hf_usage_announce (self->usage, octets_to_come (self));
+  pthread_cond_broadcast (&self->changed);
+}
+
 static void
 make_one (HfSpare *self)
 {
   const HfAhead ahead = self->ahead;
-  const guint64 takes = ahead != HF_AHEAD_NO ? self->size : 0;
   GError *failure = NULL;
   gboolean made;
 
   pthread_mutex_unlock (&self->mutex);
-  hf_usage_announce (self->usage, takes);
-  made = hf_spare_make (self->dir_fd, HF_JOURNAL_SPARE, self->size, ahead, &self->stop, &failure);
-  hf_usage_settle (self->usage, takes, made);
+  made = hf_spare_make (self->dir_fd, HF_JOURNAL_SPARE, self->size, ahead, self->usage, &self->stop, &failure);
   pthread_mutex_lock (&self->mutex);
   g_clear_error (&self->failure);
   self->failure = failure;
@@ -81,6 +94,8 @@ run (gpointer data)
       else
         pthread_cond_wait (&self->changed, &self->mutex);
     }
+  if (self->state == SPARE_WANTED)
+    hf_usage_settle (self->usage, octets_to_come (self), FALSE);
   pthread_mutex_unlock (&self->mutex);
   unref (self);
   return NULL;
@@ -111,15 +126,19 @@ hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError 
   self->refs = 1;
   pthread_mutex_init (&self->mutex, NULL);
   pthread_cond_init (&self->changed, NULL);
-  self->state = SPARE_WANTED;
   self->size = size;
   self->ahead = ahead;
   self->usage = hf_usage_ref (usage);
   self->dir_fd = hf_sys.openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (self->dir_fd < 0)
     hf_error_set_errno (error, errno, "spare-start", "cannot open journal directory");
-  else if (start_thread (self, error))
-    return self;
+  else
+    {
+      want (self);
+      if (start_thread (self, error))
+        return self;
+      hf_usage_settle (self->usage, octets_to_come (self), FALSE);
+    }
   unref (self);
   return NULL;
 }
@@ -131,10 +150,7 @@ hf_spare_take (HfSpare *self, GError **error)
 
   pthread_mutex_lock (&self->mutex);
   if (self->state == SPARE_FAILED || self->state == SPARE_NONE)
-    {
-      self->state = SPARE_WANTED;
-      pthread_cond_broadcast (&self->changed);
-    }
+    want (self);
   self->awaited = TRUE;
   while (self->state == SPARE_WANTED)
     pthread_cond_wait (&self->changed, &self->mutex);
@@ -160,9 +176,8 @@ void
 hf_spare_want (HfSpare *self)
 {
   pthread_mutex_lock (&self->mutex);
-  if (self->state != SPARE_READY)
-    self->state = SPARE_WANTED;
-  pthread_cond_broadcast (&self->changed);
+  if (self->state == SPARE_FAILED || self->state == SPARE_NONE)
+    want (self);
   pthread_mutex_unlock (&self->mutex);
 }
 

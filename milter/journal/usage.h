@@ -6,6 +6,10 @@
  *
  * Shared by the writer, its helper and the filter; each holds a reference.
  * Counters are atomic and touched a few times a group.
+ *
+ * A record goes into room that was written ahead, so it takes none when it is
+ * written.  But once the segment is full another is made: each octet written
+ * is one that is coming, until the next spare is wanted and stands for them.
  */
 #pragma once
 
@@ -19,7 +23,9 @@ G_BEGIN_DECLS
 typedef struct
 {
   _Atomic guint64 grown;  /* octets taken for good since the start; counted once they are synced */
-  _Atomic guint64 coming; /* octets of a spare that is being written ahead */
+  /* octets that are sure to be taken: of a spare that is being written ahead,
+   * and of the open segment as it fills, because the next spare will take them */
+  _Atomic guint64 coming;
   _Atomic int ground;     /* HfGroundKind, as found when the journal was opened or since */
 } HfUsage;
 

@@ -96,14 +96,21 @@ notes_of (HfView *self, guint64 seq)
   return NULL;
 }
 
+/* A live filter has opened it since we looked. */
+static gboolean
+is_unpublished (const HfView *self, guint64 seq)
+{
+  return self->live && self->published.seq != 0 && seq > self->published.seq;
+}
+
 /* Octets of segment @seq that may be read: a live filter's open segment ends at
  * what it has published, and one that it has not published yet holds nothing. */
 static guint64
 limit_of (const HfView *self, guint64 seq, guint64 size)
 {
-  if (!self->live || self->published.seq == 0 || seq < self->published.seq)
-    return size;
-  return seq == self->published.seq ? MIN (size, self->published.synced) : 0;
+  if (is_unpublished (self, seq))
+    return 0;
+  return self->live && seq == self->published.seq ? MIN (size, self->published.synced) : size;
 }
 
 static gboolean
@@ -121,6 +128,8 @@ open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **err
                           notes->has_nonce ? &notes->nonce : NULL, error))
     return FALSE;
   self->reading = TRUE;
+  if (!is_unpublished (self, notes->seq))
+    self->reader.written = notes->rule.synced;
   if (self->reader.newer_version != 0)
     return hf_error_set (error, HF_ERROR_CORRUPT, "view-open",
                          "segment '%s' has format version %" G_GUINT64_FORMAT ", this program reads up to %d",
@@ -176,27 +185,15 @@ take_torn_note (HfView *self, SegmentNotes *in, const HfItem *item)
     g_array_append_val (notes->torn, range);
 }
 
-/* What the header of a segment tells of the one before it. */
-static void
-take_unread (const HfStatement *header, const SegmentNotes *in, SegmentNotes *before)
-{
-  guint64 synced;
-
-  if (!in->previous_unread)
-    return;
-  before->unread = TRUE;
-  if (hf_statement_get_number (header, "previous_synced", &synced))
-    before->rule.synced = MAX (before->rule.synced, synced);
-}
-
-/* The header of a segment names the one before it, and tells its nonce. */
+/* The header of a segment tells the nonce of the one before it, how much was
+ * written there, and whether its writer could read it. */
 static void
 take_header (HfView *self, SegmentNotes *in)
 {
   const HfStatement *header = &self->reader.header;
   const gchar *nonce = hf_statement_get (header, "previous_nonce");
   SegmentNotes *notes;
-  guint64 seq;
+  guint64 seq, synced;
 
   if (!self->reader.has_header)
     return;
@@ -213,7 +210,9 @@ take_header (HfView *self, SegmentNotes *in)
     g_array_append_val (self->missing, seq);
   if (notes == NULL)
     return;
-  take_unread (header, in, notes);
+  if (hf_statement_get_number (header, "previous_synced", &synced))
+    notes->rule.synced = MAX (notes->rule.synced, synced);
+  notes->unread = notes->unread || in->previous_unread;
   if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
   notes->has_nonce = TRUE;
@@ -234,7 +233,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
       switch (self->item.kind)
         {
         case HF_ITEM_MESSAGE:
-          notes->rule.last_group = MAX (notes->rule.last_group, self->item.group * HF_BLOCK);
+          hf_torn_rule_add (&notes->rule, &self->item);
           break;
         case HF_ITEM_VOID:
           take_mark (self, notes, &self->item);
@@ -243,7 +242,7 @@ learn_items (HfView *self, SegmentNotes *notes, GError **error)
           take_torn_note (self, notes, &self->item);
           break;
         case HF_ITEM_END:
-          notes->rule.has_end = TRUE;
+          notes->rule.end = self->item.offset;
           break;
         case HF_ITEM_SEGMENT:
         case HF_ITEM_OTHER:
@@ -265,7 +264,7 @@ learn (HfView *self)
 
       if (notes->seq == self->published.seq)
         {
-          notes->rule.synced = self->published.synced;
+          notes->rule.synced = MAX (notes->rule.synced, self->published.synced);
           notes->has_nonce = TRUE;
           notes->nonce = self->published.nonce;
         }
@@ -278,10 +277,33 @@ learn (HfView *self)
     }
 }
 
+/* Published first: a segment that is opened after this look is in no list yet, or
+ * its number is greater.  A filter that was started meanwhile asks for another. */
+static gboolean
+look_around (const gchar *dir_path, HfPublished *out_published, gboolean *out_live, GArray **out_seqs, GError **error)
+{
+  gboolean live_again;
+
+  do
+    {
+      HfPublished again;
+
+      g_clear_pointer (out_seqs, g_array_unref);
+      hf_directory_published (dir_path, out_published, out_live);
+      *out_seqs = hf_directory_list (dir_path, error);
+      if (*out_seqs == NULL)
+        return FALSE;
+      hf_directory_published (dir_path, &again, &live_again);
+    }
+  while (live_again && !*out_live);
+  return TRUE;
+}
+
 static void
 add_segment (HfView *self, guint64 seq)
 {
-  SegmentNotes notes = { .seq = seq };
+  /* it got its name when its header was synced */
+  SegmentNotes notes = { .seq = seq, .rule = { .synced = HF_BLOCK } };
 
   notes.torn = g_array_new (FALSE, FALSE, sizeof (Range));
   notes.marks = g_array_new (FALSE, FALSE, sizeof (HfViewMark));
@@ -308,10 +330,7 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   hf_item_init (&self->item);
   if (!hf_readers_share (dir_path, &self->readers_fd, error))
     return NULL;
-  /* Published first: a segment that is opened after this look is in no list yet. */
-  hf_directory_published (dir_path, &self->published, &self->live);
-  seqs = hf_directory_list (dir_path, error);
-  if (seqs == NULL)
+  if (!look_around (dir_path, &self->published, &self->live, &seqs, error))
     return NULL;
   hf_trimmed_load (dir_path, &self->trimmed, NULL); /* what it can't tell is told as missing */
   for (guint i = 0; i < seqs->len; i++)
@@ -509,6 +528,8 @@ hf_view_next (HfView *self, HfViewEntry *out_entry, gboolean *out_end, GError **
         }
       if (self->item.whole && self->item.kind != HF_ITEM_MESSAGE)
         continue;
+      if (self->item.kind != HF_ITEM_MESSAGE)
+        self->item.kind = HF_ITEM_JUNK;
       fill_entry (self, out_entry);
       return TRUE;
     }

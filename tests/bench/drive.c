@@ -27,6 +27,16 @@ typedef struct
   gboolean json;
 } Options;
 
+static void
+options_clear (Options *self)
+{
+  g_free (self->socket_spec);
+  g_free (self->mta);
+  g_free (self->bytes);
+  g_free (self->declare);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
+
 static gboolean
 parse_options (int *argc, char ***argv, Options *o, GError **error)
 {
@@ -217,7 +227,7 @@ raise_descriptors (void)
 int
 main (int argc, char **argv)
 {
-  Options options = { .connections = 20, .messages = 1000, .rcpts = 1, .version = 6, .limit_s = 60 };
+  g_auto (Options) options = { .connections = 20, .messages = 1000, .rcpts = 1, .version = 6, .limit_s = 60 };
   g_auto (LoadResult) result = { 0 };
   g_autoptr (GError) error = NULL;
   LoadPlan plan;

@@ -40,6 +40,7 @@ typedef struct
   gboolean at_start;             /* the start is armed too, on a spool that saw a crash */
   gboolean at_stop;              /* the stop is what is armed */
   gboolean named;                /* stages have names */
+  gboolean brief;                /* but in a long run, a third of the errnos for each call */
 } FtScenario;
 
 struct FtCase
@@ -51,7 +52,8 @@ struct FtCase
   gchar *seen_crash; /* a spool that saw a crash, for starts */
   guint seen_mails;  /* mails that were taken into it */
   guint descriptors; /* open between cases */
-  gint next_limit_ms; /* how long a next mail may take to be taken */
+  gint next_limit_ms;   /* how long a next mail may take to be taken, */
+  gint settle_limit_ms; /* and descriptors to be let go of */
   FtAccount account; /* of this case */
   FtFigures *figures;
   GString *why;      /* of this case: what is wrong */
@@ -72,5 +74,7 @@ gboolean ft_case_run (FtCase *self, const FtScenario *scenario, const FtFault *f
 /* For scenarios: sends a mail of @size octets, and several at the same time. */
 void ft_case_send (FtCase *self, gsize size);
 void ft_case_send_crowd (FtCase *self, guint count, gsize size);
+/* Waits until the journal is open, or for a second and a half. */
+void ft_case_wait_journal (FtCase *self);
 
 G_END_DECLS

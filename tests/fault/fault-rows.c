@@ -17,8 +17,8 @@ static const gchar *const call_names[FT_N_CALLS] = {
   [FT_FTRUNCATE] = "ftruncate", [FT_FSTAT] = "fstat", [FT_STAT] = "stat", [FT_FSTATAT] = "fstatat",
   [FT_STATVFS] = "statvfs", [FT_MKDIRAT] = "mkdirat", [FT_RENAME] = "rename", [FT_LINKAT] = "linkat",
   [FT_UNLINKAT] = "unlinkat", [FT_LOCK] = "lock", [FT_LOCK_IS_HELD] = "lock_is_held", [FT_FS_TYPE] = "fs_type",
-  [FT_NO_COPY_ON_WRITE] = "no_copy_on_write", [FT_IS_SHARED] = "is_shared", [FT_DESCRIPTORS] = "descriptors",
-  [FT_MALLOC] = "malloc",
+  [FT_NO_COPY_ON_WRITE] = "no_copy_on_write", [FT_IS_SHARED] = "is_shared", [FT_UNSEEN] = "unseen",
+  [FT_DESCRIPTORS] = "descriptors", [FT_MALLOC] = "malloc",
 };
 static const gchar *const on_names[FT_N_ON] = { "spool", "stage", "journal", "lock", "open", "spare", "segment", "memory" };
 static const gchar *const mode_names[] = { "fails", "done but fails", "short", "zero", "flip", "hang" };
@@ -58,6 +58,7 @@ static const Row rows_by_call[FT_N_CALLS] = {
   [FT_FS_TYPE] = { { EIO, ENOMEM, EINTR }, { EIO }, 0, FALSE, FALSE },
   [FT_NO_COPY_ON_WRITE] = { { EOPNOTSUPP, EIO }, { EIO }, 0, FALSE, FALSE },
   [FT_IS_SHARED] = { { EOPNOTSUPP, EIO }, { EIO }, 0, FALSE, FALSE },
+  [FT_UNSEEN] = { { EOPNOTSUPP, EIO }, { EIO }, 0, FALSE, FALSE },
   [FT_DESCRIPTORS] = { { EMFILE, ENFILE, ENOMEM }, { EMFILE }, 0, FALSE, FALSE },
   [FT_MALLOC] = { { ENOMEM }, { ENOMEM }, 0, FALSE, FALSE },
 };

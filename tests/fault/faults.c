@@ -24,6 +24,7 @@ static struct
   FtFault fault;
   guint met;
   gboolean holding; /* FT_HANG waits */
+  guint spoil;      /* syncs that fail besides */
   guint counts[FT_N_CALLS][FT_N_ON];
   guint8 on[MOST_DESCRIPTORS];
 } state = { .mutex = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
@@ -270,9 +271,26 @@ fault_fsync (int fd)
   SIMPLE (FT_FSYNC, on_of (fd), hf_sys_real.fsync (fd));
 }
 
+static gboolean
+is_spoilt (int fd)
+{
+  gboolean spoilt;
+
+  pthread_mutex_lock (&state.mutex);
+  spoilt = state.spoil > 0 && fd < MOST_DESCRIPTORS && state.on[fd] == FT_ON_SEGMENT;
+  state.spoil -= spoilt;
+  pthread_mutex_unlock (&state.mutex);
+  return spoilt;
+}
+
 static int
 fault_fdatasync (int fd)
 {
+  if (is_spoilt (fd))
+    {
+      errno = EIO;
+      return -1;
+    }
   SIMPLE (FT_FDATASYNC, on_of (fd), hf_sys_real.fdatasync (fd));
 }
 
@@ -350,6 +368,12 @@ fault_no_copy_on_write (int fd)
 }
 
 static int
+fault_unseen (const char *path, guint64 *out_octets)
+{
+  SIMPLE (FT_UNSEEN, FT_ON_SPOOL, hf_sys_real.unseen (path, out_octets));
+}
+
+static int
 fault_descriptors (guint64 *out_used, guint64 *out_limit)
 {
   SIMPLE (FT_DESCRIPTORS, FT_ON_SPOOL, hf_sys_real.descriptors (out_used, out_limit));
@@ -420,7 +444,8 @@ ft_faults_install (gboolean memory)
     .ftruncate = fault_ftruncate, .fstat = fault_fstat, .stat = fault_stat, .fstatat = fault_fstatat,
     .statvfs = fault_statvfs, .mkdirat = fault_mkdirat, .rename_new = fault_rename_new, .linkat = fault_linkat,
     .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held, .fs_type = fault_fs_type,
-    .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .descriptors = fault_descriptors,
+    .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .unseen = fault_unseen,
+    .descriptors = fault_descriptors,
   };
 
   if (memory && CRYPTO_set_mem_functions (crypto_malloc, crypto_realloc, crypto_free) != 1)
@@ -453,6 +478,14 @@ ft_faults_disarm (void)
   pthread_mutex_unlock (&state.mutex);
   ft_faults_release ();
   return met;
+}
+
+void
+ft_faults_spoil (guint syncs)
+{
+  pthread_mutex_lock (&state.mutex);
+  state.spoil = syncs;
+  pthread_mutex_unlock (&state.mutex);
 }
 
 void

@@ -51,6 +51,7 @@ typedef enum
   FT_FS_TYPE,
   FT_NO_COPY_ON_WRITE,
   FT_IS_SHARED,
+  FT_UNSEEN,
   FT_DESCRIPTORS,
   FT_MALLOC,
   FT_N_CALLS,
@@ -88,6 +89,9 @@ void ft_faults_arm (const FtFault *fault);
 
 /* Passes everything on.  Returns: how often the fault was met. */
 guint ft_faults_disarm (void);
+
+/* The next @syncs of a segment's records fail with EIO, besides any fault. */
+void ft_faults_spoil (guint syncs);
 
 /* Ends the wait of calls that hang. */
 void ft_faults_release (void);

@@ -2,9 +2,12 @@
 #
 # A longer run: HOLDFAST_LONG=1 make check TESTS=tests/fault/test-sweep
 FAULT_TESTS = \
+	tests/fault/test-powerloss \
 	tests/fault/test-sweep
 FAULT_LIBS = tests/fault/libfault.a $(CLIENT_LIBS) $(FILTER_LIBS) $(UNIT_CUNIT)
 
+tests_fault_test_powerloss_SOURCES = tests/fault/powerloss.c
+tests_fault_test_powerloss_LDADD = $(FAULT_LIBS)
 tests_fault_test_sweep_SOURCES = tests/fault/sweep.c
 tests_fault_test_sweep_LDADD = $(FAULT_LIBS)
 
@@ -14,9 +17,12 @@ tests_fault_libfault_a_SOURCES = \
 	tests/fault/case.c tests/fault/case.h \
 	tests/fault/crew.c tests/fault/crew.h \
 	tests/fault/defects.c tests/fault/defects.h \
+	tests/fault/disk.c tests/fault/disk.h \
 	tests/fault/fault-rows.c tests/fault/faults.c tests/fault/faults.h \
 	tests/fault/inside.c tests/fault/inside.h \
+	tests/fault/life.c tests/fault/life.h \
 	tests/fault/mail.c tests/fault/mail.h \
+	tests/fault/recorder.c tests/fault/recorder.h \
 	tests/fault/scratch.c tests/fault/scratch.h
 check_PROGRAMS += $(FAULT_TESTS)
 TESTS += $(FAULT_TESTS)

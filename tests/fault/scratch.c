@@ -104,16 +104,23 @@ void
 ft_tree_copy (const gchar *from, const gchar *to)
 {
   g_autoptr (GDir) dir = g_dir_open (from, 0, NULL);
+  /* What says how far a segment is synced is never ahead of it, and must not
+   * be in a copy that is made while the filter writes. */
+  g_autofree gchar *open_source = g_build_filename (from, "open", NULL);
+  g_autofree gchar *open_target = g_build_filename (to, "open", NULL);
   const gchar *name;
 
   if (dir == NULL)
     give_up ("cannot read", from);
   ft_make_directory (to);
+  copy_file (open_source, open_target);
   while ((name = g_dir_read_name (dir)) != NULL)
     {
       g_autofree gchar *source = g_build_filename (from, name, NULL);
       g_autofree gchar *target = g_build_filename (to, name, NULL);
 
+      if (strcmp (name, "open") == 0)
+        continue;
       if (g_file_test (source, G_FILE_TEST_IS_DIR))
         ft_tree_copy (source, target);
       else
@@ -141,6 +148,20 @@ guint
 ft_count_descriptors (void)
 {
   return ft_count_entries ("/proc/self/fd") - 1; /* the one that is looking */
+}
+
+gboolean
+ft_wait_descriptors (guint most, gint limit_ms)
+{
+  const gint64 until_us = g_get_monotonic_time () + (gint64) limit_ms * 1000;
+
+  while (ft_count_descriptors () > most)
+    {
+      if (g_get_monotonic_time () > until_us)
+        return FALSE;
+      g_usleep (200);
+    }
+  return TRUE;
 }
 
 guint

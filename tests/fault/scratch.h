@@ -35,6 +35,10 @@ guint ft_count_entries (const gchar *path);
 /* Descriptors that this process has open. */
 guint ft_count_descriptors (void);
 
+/* Waits until no more than @most are; threads that were told to end let go a
+ * moment later.  FALSE: not within @limit_ms. */
+gboolean ft_wait_descriptors (guint most, gint limit_ms);
+
 /* A number that the build scales: sanitizers make everything slower. */
 guint ft_scaled (guint number);
 

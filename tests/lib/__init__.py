@@ -9,6 +9,7 @@ sendmail   a private Sendmail, unpacked and not installed
 sink       the next host: takes mail and keeps its octets
 holdfast   the filter and the command under test
 client     an SMTP client that says exactly what it is told to
+segment    segments of a journal, written by the text of doc/FORMAT alone
 messages   the set of messages that every path has to carry
 compare    what was sent, journaled and delivered, octet by octet
 storage    file systems that can be filled, frozen and broken

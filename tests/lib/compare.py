@@ -16,18 +16,19 @@ def split(octets):
 
 
 def fields(header):
-    """The header's fields, folded lines and all."""
+    """The header's fields, each with its folded lines and line ends."""
     parts = []
-    for line in header.splitlines(keepends=True) if b"\r" not in header.replace(b"\r\n", b"") else _by_crlf(header):
+    for line in header.split(b"\r\n")[:-1]:
         if line[:1] in (b" ", b"\t") and parts:
-            parts[-1] += line
+            parts[-1] += line + b"\r\n"
         else:
-            parts.append(line)
+            parts.append(line + b"\r\n")
     return parts
 
 
-def _by_crlf(header):
-    return [line + b"\r\n" for line in header.split(b"\r\n")[:-1]]
+def first_field(octets):
+    """The first header field of a message, where the last MTA says what it called it."""
+    return next(iter(fields(split(octets)[0])), b"")
 
 
 def same_octets(got, want, what):

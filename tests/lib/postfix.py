@@ -105,6 +105,8 @@ class Postfix(Mta):
             (self.dir / name).mkdir()
         os.chown(self.dir / "data", owner.pw_uid, owner.pw_gid)
         (self.dir / "data").chmod(0o700)
+        self.log.touch()  # its commands write to it too, as this user, where postlogd was killed
+        os.chown(self.log, owner.pw_uid, owner.pw_gid)
         filter_user = pwd.getpwnam(holdfast.USER)
         make_socket_dir(self.socket, filter_user.pw_uid, owner.pw_gid)
         write_lines(self.etc / "master.cf", f"127.0.0.1:{self.port} inet n - n - - smtpd",

@@ -3,6 +3,7 @@
 Each is a small file system of its own: ext4 and others in a file on a loop
 device, or a tmpfs.  Unmounted, and thawed before, when its Lab closes.
 """
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -56,10 +57,15 @@ class FileSystem:
     def _try_unmount(self):
         return subprocess.run(["umount", str(self.path)], capture_output=True, check=False).returncode == 0
 
-    def freeze(self):
-        """Every write and sync hangs from now on, until thaw()."""
+    @contextlib.contextmanager
+    def hanging(self):
+        """Every write and sync hangs within the block.  Nothing that hangs there can be killed before its end."""
         run(["fsfreeze", "--freeze", self.path])
         self.frozen = True
+        try:
+            yield
+        finally:
+            self.thaw()
 
     def thaw(self):
         if self.frozen:

@@ -12,22 +12,25 @@ import os
 import pathlib
 import sys
 
-from . import holdfast, lab, tap
+from . import build, holdfast, lab, tap
+from .compare import first_field
 from .holdfast import Filter
 from .sink import Sink
 from .tap import expect, wait_for
 
 
-def scenario(sentence, needs=(), only=None, rows=None):
+def scenario(sentence, needs=(), only=None, rows=None, measures=False):
     """Marks a scenario.
 
     needs: what the MTA has to offer.  only: the name of the one MTA it is for.
+    measures: it measures time or memory, and so is left out on sanitized builds.
     rows: a function of the Mta class that gives (name, argument) for each case
     of the scenario; without it, there is one, and it takes only the Site."""
     def mark(function):
         function.sentence = sentence
         function.needs = frozenset(needs)
         function.only = only
+        function.measures = measures
         function.rows = rows
         return function
     return mark
@@ -64,10 +67,14 @@ class Site:
             client.quit()
             return reply
 
-    def wait_deliveries(self, count, limit=30):
-        wait_for(lambda: len(self.sink.deliveries()) >= count, limit,
-                 f"{count} messages at the sink; {len(self.sink.deliveries())} came")
-        return self.sink.deliveries()
+    def delivery_of(self, queue_id, limit=30):
+        """What the sink got of the message that the MTA calls so: its Received header tells."""
+        def found():
+            matching = [delivery for delivery in self.sink.deliveries()
+                        if queue_id.encode() in first_field(delivery.octets)]
+            return matching[0] if matching else None
+
+        return wait_for(found, limit, f"message {queue_id} at the sink; {len(self.sink.deliveries())} others came")
 
     def end_scenario(self):
         """Ends the filters and forgets the mail, whether the scenario held or not."""
@@ -104,8 +111,8 @@ class Case:
     def run(self, site):
         self.function(site, *self.arguments)
         for made in site.filters:
-            reports = made.sanitizer_reports()
-            expect(not reports, "\n".join(reports))
+            report = made.sanitizer_report()
+            expect(not report, report)
 
 
 def collect(module, mta_class):
@@ -116,6 +123,8 @@ def collect(module, mta_class):
             continue
         if not function.needs <= mta_class.offers or function.only not in (None, mta_class.name):
             continue
+        if function.measures and build.is_sanitized():
+            continue
         if function.rows is None:
             cases.append(Case(function.__name__, function.sentence, function, ()))
             continue
@@ -124,9 +133,11 @@ def collect(module, mta_class):
     return cases
 
 
-def is_long():
-    """More rounds were asked for, with tests/run --long."""
-    return os.environ.get("HOLDFAST_LONG") == "1"
+def rounds(few, many):
+    """How often to repeat: few, many with tests/run --long, hardly where a sanitizer makes all slow."""
+    if os.environ.get("HOLDFAST_LONG") == "1":
+        return many
+    return max(2, few // 4) if build.is_sanitized() else few
 
 
 def main(mta_class, module, **mta_options):

@@ -53,7 +53,7 @@ def holdfast_case(script):
             place.defer(under_test.kill)
             expect_held(script, under_test.socket_path)
             under_test.stop()
-            expect(not under_test.sanitizer_reports(), under_test.log_tail())
+            expect(not under_test.sanitizer_report(), under_test.sanitizer_report())
             if exists("holdfast"):
                 equal(len(under_test.records()), RECORDS[script], "records in the journal")
                 equal(under_test.verify()[0], 0, "status of verify")

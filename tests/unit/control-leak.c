@@ -8,15 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Several, because a register or an old stack slot may still point to one. */
+enum { BLOCKS = 16, BLOCK_SIZE = 157684 };
+
 static char *volatile leaked;
 
 int
 main (void)
 {
-  leaked = malloc (157684);
-  if (leaked == NULL)
-    return 1;
-  leaked[0] = 'x';
+  for (int i = 0; i < BLOCKS; i++)
+    {
+      leaked = malloc (BLOCK_SIZE);
+      if (leaked == NULL)
+        return 1;
+      leaked[0] = 'x';
+    }
   leaked = NULL;
   puts ("the octets are lost");
   return 0;

@@ -9,6 +9,11 @@ UNIT_TESTS += \
 	tests/unit/test-record \
 	tests/unit/test-reader \
 	tests/unit/test-directory \
+	tests/unit/test-segment \
+	tests/unit/test-spare \
+	tests/unit/test-journal \
+	tests/unit/test-recover \
+	tests/unit/test-commit \
 	tests/unit/test-acts \
 	tests/unit/test-mbox \
 	tests/unit/test-output \
@@ -28,6 +33,16 @@ tests_unit_test_reader_SOURCES = tests/unit/test-reader.c
 tests_unit_test_reader_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
 tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_segment_SOURCES = tests/unit/test-segment.c
+tests_unit_test_segment_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_spare_SOURCES = tests/unit/test-spare.c
+tests_unit_test_spare_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_journal_SOURCES = tests/unit/test-journal.c
+tests_unit_test_journal_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_recover_SOURCES = tests/unit/test-recover.c
+tests_unit_test_recover_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_commit_SOURCES = tests/unit/test-commit.c
+tests_unit_test_commit_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_acts_SOURCES = tests/unit/test-acts.c
 tests_unit_test_acts_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_mbox_SOURCES = tests/unit/test-mbox.c

@@ -257,7 +257,7 @@ kit_segment_record (KitSegment *self, const HfFacts *facts, const gchar *lines, 
   memset (&salt, 0x5a, sizeof salt);
   append_wire (wire, message, length, &full);
   full.rcpts = rcpts;
-  hf_record_write_facts (self->text, &self->nonce, &full, start / HF_BLOCK);
+  hf_record_write_facts (self->text, &self->nonce, &full, self->group / HF_BLOCK);
   g_string_append (self->text, lines);
   g_string_append (self->text, "DATA\r\n");
   digest_of (self->text->str + start, self->text->len - start, &salt, &envelope);
@@ -336,6 +336,7 @@ void
 kit_segment_pad (KitSegment *self)
 {
   hf_record_write_padding (self->text, self->text->len);
+  self->group = self->text->len;
 }
 
 void

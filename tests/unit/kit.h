@@ -56,6 +56,7 @@ typedef struct
   HfNonce nonce;
   HfDigest chain; /* of the last record */
   gboolean has_chain;
+  gsize group; /* where the group begins */
   gsize alone; /* where the statement begins that is being made */
   HfHash hash;
 } KitSegment;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define TEXT "0123456789abcdef"
@@ -295,6 +296,48 @@ test_lock (void)
 }
 
 static void
+test_kernel_knows (void)
+{
+  int proc = open ("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int null = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  guint64 type = 0;
+
+  tap_check_int ("kind of /proc", hf_sys.fs_type (proc, &type), 0);
+  tap_check_int ("kind of /proc", type, 0x9fa0);
+  check_fails ("no descriptor", hf_sys.fs_type (-1, &type), EBADF);
+  tap_check_int ("flag on a device", hf_sys.no_copy_on_write (null), -1);
+  tap_check_int ("extents of a device", hf_sys.is_shared (null), -1);
+  tap_check_int ("counted later, of /proc", hf_sys.unseen ("/proc", &type), -1);
+  check_fails ("counted later, of nothing", hf_sys.unseen ("/nonexistent", &type), ENOENT);
+  hf_sys_close (&proc);
+  hf_sys_close (&null);
+}
+
+static void
+test_descriptors (void)
+{
+  guint64 before = 0, after = 0, limit = 0;
+  struct rlimit own, less;
+  int fds[5];
+
+  tap_check_int ("before", hf_sys.descriptors (&before, &limit), 0);
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    fds[i] = open ("/dev/null", O_RDONLY | O_CLOEXEC);
+  tap_check_int ("after", hf_sys.descriptors (&after, &limit), 0);
+  tap_check_int ("as many as were opened", after - before, G_N_ELEMENTS (fds));
+  getrlimit (RLIMIT_NOFILE, &own);
+  tap_check_int ("limit", limit, own.rlim_cur);
+  less = own;
+  less.rlim_cur = after;
+  setrlimit (RLIMIT_NOFILE, &less);
+  tap_check_int ("none left", hf_sys.descriptors (&after, &limit), 0);
+  tap_check ("none left", after >= limit);
+  setrlimit (RLIMIT_NOFILE, &own);
+  for (guint i = 0; i < G_N_ELEMENTS (fds); i++)
+    hf_sys_close (&fds[i]);
+}
+
+static void
 test_random (void)
 {
   guint8 one[64] = { 0 }, other[64] = { 0 };
@@ -327,6 +370,8 @@ main (int argc, char **argv)
     { "rename-new", test_rename_new },
     { "same-file", test_same_file },
     { "lock", test_lock },
+    { "kernel-knows", test_kernel_knows },
+    { "descriptors", test_descriptors },
     { "random", test_random },
     { "clocks", test_clocks },
     { NULL, NULL },

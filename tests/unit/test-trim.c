@@ -168,13 +168,13 @@ test_plan (void)
     { "mark of a record that may be what can't be read", { "x", "v1@1", "2" }, { "", "" }, 0, "damaged needed newest" },
     { "marks in a row", { "1 9", "2 v1@1", "v2@2", "3" }, { "", "" }, 0, "unsettled needed needed newest" },
     { "mark that stands in the segment itself", { "1 v1@1", "2", "3" }, { "", "" }, 0, "goes unsettled newest" },
-    { "damaged", { "x 1", "2", "3" }, { "1 2", "" }, 0, "damaged goes newest" },
-    { "damaged, only its id settled", { "d1", "2", "3" }, { "1 2", "" }, 0, "damaged goes newest" },
+    { "damaged", { "x 1", "2", "3", "4" }, { "1 2 3", "" }, 0, "damaged needed goes newest" },
+    { "damaged, only its id settled", { "d1", "2", "3", "4" }, { "1 2 3", "" }, 0, "damaged needed goes newest" },
     { "damaged, its place settled", { "x 1", "2", "3" }, { "1 2", "1" }, 0, "goes goes newest" },
     { "damaged, its place settled, retention", { "x 1", "2", "3" }, { "1 2", "1" }, 1001, "retention retention newest" },
     { "torn", { "x", "t1", "2" }, { "", "" }, 0, "damaged needed newest" },
     { "torn, its place settled", { "x", "t1", "2" }, { "", "1" }, 0, "goes goes newest" },
-    { "header that only the next one explains", { "h 9", "", "2" }, { "", "1" }, 0, "unsettled needed newest" },
+    { "the next header explains what is damaged", { "h 9", "", "2" }, { "", "1" }, 0, "unsettled needed newest" },
     { "header damaged, all settled", { "h 9", "", "2" }, { "9", "1" }, 0, "goes goes newest" },
   };
 

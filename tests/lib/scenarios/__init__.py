@@ -6,4 +6,5 @@ answers    each 4xx: the client sees why, the log says it, nothing is left (P2, 
 faults     the spool goes away, hangs, and comes back (P1, P2)
 life       start, stop, reload
 crashes    the filter and the MTA killed under load (P1, P6, P7)
+replay     a journal sent again with no Holdfast at hand
 """

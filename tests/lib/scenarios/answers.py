@@ -2,11 +2,11 @@
 nothing is left behind, and the same message sent again succeeds (P2, P3, P6)."""
 import os
 
+from ..client import Refused
 from ..messages import Message, head, lines, plain
 from ..storage import FileSystem
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
-from ..client import Refused
 from .common import all_whole, nothing_left, refusal_is, refused, taken, taken_soon, void_or_absent
 
 # Small goes through one buffer, large through many writes.
@@ -84,13 +84,16 @@ def full_at_store(site, row):
 
 def refused_once_open(site, made, use_up):
     """Room was promised at MAIL; then somebody else takes it all."""
+    nothing_left(made)  # else the stage before gives its inode back after all were taken
     declared = Message("large", LARGE.octets, mail_parameters=(f"SIZE={len(LARGE.octets)}",))
     with site.client() as client:
         client.open(declared)
         use_up()
         found = Refused("end of message", client.data(declared.octets))
         client.quit()
-    refusal_is(made, found, 452, "4.3.1", "end of message", "ENOSPC")
+    event = refusal_is(made, found, 452, "4.3.1", "end of message", None)
+    # Whoever sees it first: the call that fails, or the look at the file system before it.
+    expect(event.fields.get("errno") == "ENOSPC" or event.fields["step"] == "reserve-growth", event.line)
     nothing_left(made)
     return found
 
@@ -179,8 +182,6 @@ def filter_down(site):
         equal((reply.code, reply.enhanced), site.mta.down_reply, f"MAIL without a filter: {reply}")
     made = site.filter()
     cured(site, made, SMALL, [])
-    site.mta.wait_queue_empty()
-    equal(len(site.sink.deliveries()), 1, "deliveries")
 
 
 @scenario("P2: the filter is killed between RCPT and the end of the message: 4xx, and nothing in the journal")

@@ -22,12 +22,12 @@ def all_whole(made):
 
 def journaled_as_delivered(site, made, message, queue_id=None):
     """The message's one delivery, its one record, and both the same.  Returns the record."""
-    delivery = site.wait_deliveries(1)[0]
-    living = [record for record in made.records() if not is_void(record)]
+    living = wait_for(lambda: [record for record in made.records() if not is_void(record)], 20, "a record")
     equal(len(living), 1, "records")
     record = living[0]
     if queue_id is not None:
         equal(record["queue_id"], queue_id, "queue id")
+    delivery = site.delivery_of(record["queue_id"])
     envelope_is(record, message)
     equal(record["copy"], "whole", "copy")
     octets = made.octets(record["id"])
@@ -96,12 +96,13 @@ def refused(site, made, message, *, code, enhanced, stage="end of message", caus
 
 
 def refusal_is(made, found, code, enhanced, stage, cause):
+    """What the client saw.  Returns the event behind it, at the end of a message."""
     equal((found.stage, found.reply.code, found.reply.enhanced), (stage, code, enhanced),
           f"reply '{found.reply}'")
     if stage == "end of message":
-        event_tells(made, found.reply, cause)
-    else:
-        expect(re.search(r"HF-\d{3}", found.reply.text), f"reply names no event: {found.reply}")
+        return event_tells(made, found.reply, cause)
+    expect(re.search(r"HF-\d{3}", found.reply.text), f"reply names no event: {found.reply}")
+    return None
 
 
 def event_tells(made, reply, cause):
@@ -115,6 +116,7 @@ def event_tells(made, reply, cause):
         expect(event.fields.get(name), f"event without {name}=: {event.line}")
     if cause is not None:
         equal(event.fields.get("errno"), cause, f"errno in '{event.line}'")
+    return event
 
 
 def void_or_absent(made, refusals):

@@ -7,7 +7,7 @@ from .. import client as smtp
 from ..client import Refused
 from ..holdfast import is_void
 from ..messages import Message, head, lines
-from ..suite import is_long, scenario
+from ..suite import rounds, scenario
 from ..tap import Failure, expect
 from .common import all_whole
 
@@ -92,7 +92,7 @@ def check(site, made, load, kills):
 
 @scenario("P1 P6: the filter is killed again and again under load: no 250 is lost, nothing half is shown as whole")
 def filter_killed(site):
-    kills = 300 if is_long() else 30
+    kills = rounds(30, 300)
     made = site.filter(settings={"journal.segment_size": "1M"})
     moments = random.Random(1997)
     with Load(site.mta.port) as load:
@@ -116,7 +116,7 @@ def wait_until_some_pass(load, answered, limit=60):
 
 @scenario("P1 P7: the MTA is killed under load: what its clients heard a 250 for is in the journal")
 def mta_killed(site):
-    kills = 20 if is_long() else 3
+    kills = rounds(3, 20)
     made = site.filter(settings={"journal.segment_size": "1M"})
     with Load(site.mta.port) as load:
         for _ in range(kills):
@@ -129,11 +129,11 @@ def mta_killed(site):
 
 @scenario("P1: a stop in order under load loses nothing, and every answer stands")
 def stopped_under_load(site):
-    rounds = 20 if is_long() else 3
+    restarts = rounds(3, 20)
     made = site.filter(settings={"journal.segment_size": "1M"})
     with Load(site.mta.port) as load:
-        for _ in range(rounds):
+        for _ in range(restarts):
             answered = len(load.taken)
             wait_until_some_pass(load, answered)
             made.restart()
-    check(site, made, load, rounds)
+    check(site, made, load, restarts)

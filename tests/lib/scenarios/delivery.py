@@ -90,7 +90,7 @@ def refused_recipient(site):
           ["first@example.net", "last@example.net"], "recipients")
 
 
-@scenario("P3: what the next host refuses or defers stays in the journal")
+@scenario("P3 Q157693: accepted, and the next step fails: the message stays in the journal")
 def deferred_stays(site):
     made = site.filter()
     site.sink.refuse("RCPT", "450 4.2.0 later")

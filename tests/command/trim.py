@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""settle and trim ask first, record who and why, and nothing goes but what is void or settled (P3)."""
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import lab, tap  # noqa: E402
+from lib.holdfast import USER  # noqa: E402
+from lib.lab import Lab  # noqa: E402
+from lib.messages import head, lines  # noqa: E402
+from lib.segment import Segment  # noqa: E402
+from lib.spool import Spool, whole  # noqa: E402
+from lib.tap import equal, expect  # noqa: E402
+
+TEXT = head("settled") + lines("Text.")
+PAIR = ["<one@example.net>", "<two@example.net>"]
+
+
+class Cases:
+    def __init__(self, place):
+        self.lab = place
+        self.count = 0
+
+    def spool(self, retention="0"):
+        self.count += 1
+        return Spool(self.lab, f"spool-{self.count}", {"retention.settled": retention})
+
+    def journal(self, made, count=4):
+        """Segments of two messages each, one of them void in the first.  Returns the ids, segment by segment."""
+        segments, ids = [], []
+        for seq in range(1, count + 1):
+            segment = Segment(seq, segments[-1] if segments else None)
+            ids.append([segment.message(TEXT, recipients=PAIR, at=10 * seq + n) for n in range(2)])
+            if seq == 1:
+                segment.void(ids[0][0])
+            segment.end()
+            segments.append(segment)
+        made.save(*segments)
+        return ids
+
+    # settle
+
+    def needs_reason(self):
+        made = self.spool()
+        ids = self.journal(made)
+        for words, missing in (([ids[0][1]], "--reason"), (["--reason", "why"], "which messages"),
+                               (["--reason", "", ids[0][1]], "--reason")):
+            _, said = whole(made.command("settle", "--yes", *words, check=False), 2, f"settle {words}")
+            expect(missing in said, said)
+        equal(made.acts(), [], "acts")
+
+    def asks(self):
+        made = self.spool()
+        ids = self.journal(made)
+        _, said = whole(made.command("settle", "--reason", "why", ids[1][0], check=False), 2, "settle without a terminal")
+        expect("terminal" in said, said)
+        for answer in ("no", "", "y", "yes please"):
+            status, said = made.ask(answer, "settle", "--reason", "why", ids[1][0])
+            equal(status, 0, f"status after '{answer}'")
+            expect("nothing was settled" in said, said)
+            equal(made.acts(), [], f"acts after '{answer}'")
+        status, said = made.ask("yes", "settle", "--reason", "why", ids[1][0])
+        equal(status, 0, "status after yes")
+        expect("2 recipients of 1 message" in said and ids[1][0] in said, said)
+        equal(len(made.acts()), 1, "acts after yes")
+        equal(made.states()[ids[1][0]], {"one@example.net": "settled", "two@example.net": "settled"}, "states")
+        equal(made.states()[ids[1][1]], {"one@example.net": "provisional", "two@example.net": "provisional"}, "states")
+
+    def only_looks(self):
+        made = self.spool()
+        ids = self.journal(made)
+        said, _ = whole(made.command("settle", "--dry-run", "--json", "--reason", "why", "--until", "2030-01-01"), 0, "dry run")
+        equal([json.loads(line)["id"] for line in said.splitlines()], [ids[0][1], *ids[1], *ids[2], *ids[3]],
+              "ids shown: all but the void one")
+        equal(made.acts(), [], "acts")
+
+    def filters(self):
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", "--until", "2026-11-22T20:18:30Z"), 0, "settle by time")
+        settled = {identity for identity, states in made.states().items() if "settled" in states.values()}
+        equal(settled, {ids[0][1], *ids[1]}, "messages settled")
+        whole(made.command("settle", "--yes", "--reason", "why", "--recipient", "two@example.net", ids[2][0]), 0, "one recipient")
+        equal(made.states()[ids[2][0]], {"one@example.net": "provisional", "two@example.net": "settled"}, "states")
+        expect("partly" in made.command("list").stdout.decode(), "the table does not say that it is settled in part")
+        whole(made.command("settle", "--yes", "--reason", "why", ids[2][0]), 0, "the rest")
+        equal(made.states()[ids[2][0]], {"one@example.net": "settled", "two@example.net": "settled"}, "states")
+
+    def nothing_new(self):
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", ids[1][0]), 0, "first")
+        _, said = whole(made.command("settle", "--yes", "--reason", "why", ids[1][0], ids[0][0]), 0, "settled and void")
+        expect("nothing is to be settled" in said, said)
+        _, said = whole(made.command("settle", "--yes", "--reason", "why", "01ARZ3NDEKTSV4RRFFQ69G5FAV", check=False), 1, "unknown")
+        expect("no such message: 01ARZ3NDEKTSV4RRFFQ69G5FAV" in said, said)
+        equal(len(made.acts()), 1, "acts")
+
+    def who_and_why(self):
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "told by\ntelephone", ids[1][0],
+                           env=os.environ | {"SUDO_USER": "alice"}), 0, "settle")
+        text = made.acts()[0].read_text()
+        for part in (f"uid={os.getuid()} user={pwd.getpwuid(os.getuid()).pw_name}", "sudo=alice",
+                     "reason=told+20by+0Atelephone", "outcome=declared", f"message={ids[1][0]} segment=2 recipients=all"):
+            expect(part in text, f"no '{part}' in {text}")
+        record = next(record for record in made.records() if record["id"] == ids[1][0])
+        equal([(one["outcome"], one["detail"]) for one in record["recipients"]], [("declared", "told by\ntelephone")] * 2,
+              "outcome and detail")
+
+    def belongs_to_the_spool(self):
+        if not lab.is_root():
+            raise tap.Skip("needs root")
+        made = self.spool()
+        ids = self.journal(made)
+        shutil.chown(made.spool, USER)
+        shutil.chown(made.journal, USER)
+        for path in made.journal.iterdir():
+            shutil.chown(path, USER)
+        whole(made.command("settle", "--yes", "--reason", "why", *ids[1], ids[0][1]), 0, "settle")
+        whole(made.command("trim", "--yes"), 0, "trim")
+        owner = pwd.getpwnam(USER).pw_uid
+        for path in (*made.spool.rglob("*"), made.spool):
+            equal(path.stat().st_uid, owner, f"owner of {path}")
+        for path in (made.journal / "readers", made.journal / "trimmed", *made.acts()):
+            equal(path.stat().st_mode & 0o777, 0o600, f"mode of {path}")
+
+    def damaged_act(self):
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", ids[1][0]), 0, "settle")
+        path = made.acts()[0]
+        path.write_bytes(path.read_bytes().replace(ids[1][0].encode(), ids[1][1].encode()))
+        result = made.command("list", "--json")
+        expect(path.name in result.stderr.decode() and "settles nothing" in result.stderr.decode(), result.stderr)
+        expect(b'"settled"' not in result.stdout, "a damaged act settled something")
+
+    # trim
+
+    def provisional_stays(self):
+        made = self.spool()
+        self.journal(made)
+        _, said = whole(made.command("trim", "--yes"), 0, "trim")
+        expect("nothing goes" in said, said)
+        equal(made.segments(), [1, 2, 3, 4], "segments")
+        expect(not (made.journal / "trimmed").exists(), "a note was written")
+
+    def trims(self):
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", ids[0][1], *ids[1], ids[2][0], *ids[3]), 0, "settle")
+        said, _ = whole(made.command("trim", "--dry-run", "--json"), 0, "dry run")
+        equal([json.loads(line)["verdict"] for line in said.splitlines()], ["goes", "goes", "unsettled", "newest"], "verdicts")
+        equal(json.loads(said.splitlines()[2])["kept_for"], ids[2][1], "what keeps the third")
+        equal(made.segments(), [1, 2, 3, 4], "segments after the dry run")
+        status, answered = made.ask("no", "trim")
+        equal((status, made.segments()), (0, [1, 2, 3, 4]), f"after no: {answered}")
+        _, said = whole(made.command("trim", check=False), 2, "trim without a terminal")
+        expect("terminal" in said, said)
+        status, answered = made.ask("yes", "trim", "--reason", "disk is full")
+        equal((status, made.segments()), (0, [3, 4]), f"after yes: {answered}")
+        notes = (made.journal / "trimmed").read_text()
+        for part in ("seq=1 ", "seq=2 ", "reason=disk+20is+20full", f"uid={os.getuid()}", "records=2", "void=2 settled=2"):
+            expect(part in notes, f"no '{part}' in {notes}")
+        self.explained(made, 2)
+
+    def explained(self, made, trimmed):
+        status, said = made.verify()
+        equal(status, 0, f"status of verify: {said}")
+        expect(f" 0 breaks of the chain, 0 segments missing, {trimmed} trimmed" in said, said)
+
+    def in_several_runs(self):
+        """Newest first, oldest last: the chain goes over every gap."""
+        made = self.spool()
+        ids = self.journal(made, 6)
+        for number, seq in enumerate((4, 2, 5, 1, 3), 1):
+            whole(made.command("settle", "--yes", "--reason", "why", *ids[seq - 1]), 0, f"settle {seq}")
+            whole(made.command("trim", "--yes"), 0, f"trim {seq}")
+            expect(seq not in made.segments(), f"segment {seq} is there: {made.segments()}")
+            self.explained(made, number)
+        equal(made.segments(), [6], "segments")
+
+    def missing(self):
+        made = self.spool()
+        self.journal(made)
+        (made.journal / "0000000002.bsmtp").unlink()
+        status, said = made.verify()
+        equal(status, 1, f"status of verify: {said}")
+        expect("missing: segment 0000000002.bsmtp" in said and "1 segments missing" in said, said)
+        result = made.command("verify", "--json", check=False)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        expect(any(row.get("segment") == "0000000002.bsmtp" and row["copy"] is None for row in rows), f"not told: {rows}")
+        equal(rows[-1]["summary"]["missing_segments"], 1, "missing segments")
+
+    def retention(self):
+        made = self.spool(retention="1h")
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", *ids[1]), 0, "settle")
+        said, _ = whole(made.command("trim", "--yes"), 0, "trim")
+        expect("kept until" in said, said)
+        equal(made.segments(), [1, 2, 3, 4], "segments")
+        made.write_config(retention__settled="0")
+        whole(made.command("trim", "--yes"), 0, "trim once it is over")
+        equal(made.segments(), [1, 3, 4], "segments")
+
+    def damage_is_settled_by_its_place(self):
+        made = self.spool()
+        segments = [Segment(1)]
+        damaged, sound = (segments[0].message(TEXT) for _ in range(2))
+        segments[0].end()
+        segments[0].damage(damaged)
+        for seq in (2, 3):
+            segments.append(Segment(seq, segments[-1]))
+            segments[-1].end()
+        made.save(*segments)
+        whole(made.command("settle", "--yes", "--reason", "why", sound), 0, "settle the sound one")
+        said, _ = whole(made.command("trim", "--yes"), 0, "trim")
+        expect("torn or damaged" in said and damaged in said, said)
+        equal(made.segments(), [1, 2, 3], "segments")
+        offset = next(record["offset"] for record in made.records() if record["copy"] == "damaged")
+        for place in (f"0000000001.bsmtp:{offset + 1}", "0000000009.bsmtp:4096"):
+            _, said = whole(made.command("settle", "--yes", "--reason", "why", place, check=False), 1, "settle nothing")
+            expect(f"nothing begins at {place}" in said, said)
+        whole(made.command("settle", "--yes", "--reason", "looked at it", f"0000000001.bsmtp:{offset}"), 0, "settle the place")
+        whole(made.command("trim", "--yes"), 0, "trim")
+        equal(made.segments(), [3], "segments")
+
+    def unsettled_copy_of_two(self):
+        """Two recipients, one settled: the segment stays for the other."""
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", "--recipient", "one@example.net", *ids[1]), 0, "settle")
+        whole(made.command("trim", "--yes"), 0, "trim")
+        equal(made.segments(), [1, 2, 3, 4], "segments")
+
+    def not_allowed(self):
+        made = self.spool()
+        ids = self.journal(made)
+        if not lab.is_root():
+            raise tap.Skip("needs root, to become somebody else")
+        for words in (("settle", "--yes", "--reason", "why", ids[1][0]), ("trim", "--yes")):
+            _, said = whole(made.command(*words, check=False, user=USER, group=pwd.getpwnam(USER).pw_gid), 3, words[0])
+            expect("ermission denied" in said, said)
+        equal((made.segments(), made.acts()), ([1, 2, 3, 4], []), "segments and acts")
+
+
+def main():
+    lab.raise_on_signals()
+    with Lab("trim") as place:
+        cases = Cases(place)
+        names = ("needs_reason", "asks", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
+                 "damaged_act", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
+                 "damage_is_settled_by_its_place", "unsettled_copy_of_two", "not_allowed")
+        return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

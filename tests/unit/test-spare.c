@@ -1,0 +1,187 @@
+/* test-spare.c - the helper has the next segment ready, says why when not, and never holds anybody up */
+#include <config.h>
+
+#include "milter/base/error.h"
+#include "milter/base/sys.h"
+#include "milter/journal/spare.h"
+#include "tests/unit/faults.h"
+#include "tests/unit/kit.h"
+#include "tests/unit/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct
+{
+  gchar *spool;
+  gchar *path; /* of the spare */
+  int dir_fd;
+  HfSpare *spare;
+} Place;
+
+static void
+place_init (Place *self, HfAhead ahead)
+{
+  g_autofree gchar *dir = NULL;
+
+  kit_events_keep ();
+  self->spool = kit_spool_new ();
+  self->path = kit_path (self->spool, HF_JOURNAL_SPARE);
+  dir = kit_path (self->spool, NULL);
+  self->dir_fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  self->spare = hf_spare_start (self->dir_fd, 65536, ahead, NULL, NULL);
+  g_assert_nonnull (self->spare);
+}
+
+static gboolean
+is_let_go (gpointer data)
+{
+  return faults_descriptors (((Place *) data)->spool) == 0;
+}
+
+static void
+place_clear (const gchar *row, Place *self)
+{
+  hf_spare_stop (self->spare);
+  hf_sys_close (&self->dir_fd);
+  tap_check (row, kit_wait_until (is_let_go, self));
+  faults_reset ();
+  g_free (self->path);
+  kit_spool_free (self->spool);
+}
+
+static guint64
+size_of (const gchar *path)
+{
+  struct stat st;
+
+  return stat (path, &st) == 0 ? (guint64) st.st_size : G_MAXUINT64;
+}
+
+static void
+test_take (void)
+{
+  Place place;
+
+  place_init (&place, HF_AHEAD_YES);
+  for (guint i = 0; i < 5; i++)
+    {
+      tap_check ("taken", hf_spare_take (place.spare, NULL));
+      tap_check_int ("ready", size_of (place.path), 65536);
+      tap_check_int ("as if renamed", unlink (place.path), 0);
+      /* asked for in time, twice, or not at all: take makes up for it */
+      for (guint wanted = 0; wanted < i % 3; wanted++)
+        hf_spare_want (place.spare);
+    }
+  place_clear ("take", &place);
+}
+
+static void
+test_leave_empty (void)
+{
+  Place place;
+
+  place_init (&place, HF_AHEAD_YES);
+  tap_check ("full", hf_spare_take (place.spare, NULL));
+  tap_check_int ("full", size_of (place.path), 65536);
+  hf_spare_leave_empty (place.spare);
+  tap_check ("empty", hf_spare_take (place.spare, NULL));
+  tap_check_int ("empty", size_of (place.path), 0);
+  place_clear ("leave empty", &place);
+}
+
+/* Who waits gets the reason, once; the next try works when the disk does. */
+static void
+test_P2_failure_is_told (void)
+{
+  g_autoptr (GError) error = NULL;
+  Place place;
+
+  faults_fail_from (FAULT_PWRITE, "/spare", 1, ENOSPC);
+  place_init (&place, HF_AHEAD_YES);
+  for (guint i = 0; i < 2; i++)
+    {
+      g_clear_error (&error);
+      tap_check ("not taken", !hf_spare_take (place.spare, &error));
+      tap_check ("full", g_error_matches (error, HF_ERROR, HF_ERROR_FULL));
+      tap_check_str ("step", hf_error_step (error), "spare-write");
+      tap_check_int ("errno", hf_error_errno (error), ENOSPC);
+    }
+  faults_reset ();
+  tap_check ("taken", hf_spare_take (place.spare, NULL));
+  place_clear ("failure", &place);
+}
+
+static gboolean
+was_told (gpointer data)
+{
+  return kit_events_count (HF_EVENT_SPARE_FAILED) > 0;
+}
+
+/* Nobody waits: the failure is an event, while there is still a segment to fill. */
+static void
+test_P2_failure_in_the_background (void)
+{
+  g_autofree gchar *line = NULL;
+  Place place;
+
+  place_init (&place, HF_AHEAD_YES);
+  tap_check ("taken", hf_spare_take (place.spare, NULL));
+  tap_check_int ("no event", kit_events_count (0), 0);
+  faults_fail_from (FAULT_PWRITE, "/spare", 1, ENOSPC);
+  hf_spare_want (place.spare);
+  tap_check ("told", kit_wait_until (was_told, NULL));
+  line = kit_events_line (HF_EVENT_SPARE_FAILED);
+  tap_check_has ("errno", line, "errno=ENOSPC");
+  place_clear ("in the background", &place);
+}
+
+/* A stop does not wait for a call that hangs, and its descriptors go with it. */
+static void
+test_stop_while_it_hangs (void)
+{
+  Place place;
+
+  faults_hang (FAULT_PWRITE, "/spare", 1);
+  place_init (&place, HF_AHEAD_YES);
+  tap_check ("hangs", faults_wait_hanging (FAULT_PWRITE));
+  hf_spare_stop (place.spare);
+  place.spare = NULL;
+  tap_check ("still held by the call", faults_descriptors ("/spare") > 0);
+  faults_release ();
+  place_clear ("hangs", &place);
+}
+
+static void
+test_no_descriptor (void)
+{
+  g_autoptr (KitSpool) spool = kit_spool_new ();
+  g_autofree gchar *dir = kit_path (spool, NULL);
+  g_autoptr (GError) error = NULL;
+  int fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+  faults_fail (FAULT_OPENAT, NULL, 1, EMFILE);
+  tap_check ("refused", hf_spare_start (fd, 65536, HF_AHEAD_YES, NULL, &error) == NULL);
+  tap_check_int ("errno", hf_error_errno (error), EMFILE);
+  faults_reset ();
+  hf_sys_close (&fd);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const TapTest tests[] = {
+    { "take", test_take },
+    { "leave-empty", test_leave_empty },
+    { "P2-failure-is-told", test_P2_failure_is_told },
+    { "P2-failure-in-the-background", test_P2_failure_in_the_background },
+    { "stop-while-it-hangs", test_stop_while_it_hangs },
+    { "no-descriptor", test_no_descriptor },
+    { NULL, NULL },
+  };
+
+  faults_install ();
+  return tap_run ("spare", tests, argc, argv);
+}
