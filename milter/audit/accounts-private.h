@@ -61,6 +61,7 @@ struct HfMail
   guint described : 1; /* what the ledger has of it is what is known */
   guint accepted : 1; /* as described */
   guint has_sender : 1, has_parent : 1;
+  guint told_rest : 1; /* recipients that no line names were written */
   guint as_restored : 1; /* no new evidence since the restart: what was written stands */
 };
 

@@ -232,13 +232,20 @@ describe (HfAccounts *self, HfMail *mail)
 }
 
 static void
-write_leg (HfAccounts *self, const HfMail *mail, const HfLeg *leg)
+write_leg (HfAccounts *self, HfMail *mail, const HfLeg *leg)
 {
   const HfMessage *message = mail->message;
   const HfFinding finding = leg != NULL ? leg->finding : message->rest_finding;
-  g_autofree gchar *detail = hf_describe_detail (message, leg, finding);
-  HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "leg");
+  g_autofree gchar *detail = NULL;
+  HfStatementBuilder *builder;
 
+  /* they were named before anything was written */
+  if (leg == NULL && message->rest == 0 && !mail->told_rest)
+    return;
+  if (leg == NULL)
+    mail->told_rest = TRUE;
+  detail = hf_describe_detail (message, leg, finding);
+  builder = hf_daybook_begin (self->daybook, "leg");
   hf_statement_add_number (builder, "mail", mail->n);
   hf_statement_add (builder, "address", leg != NULL ? leg->address : "", -1);
   hf_statement_add (builder, "orig", leg != NULL ? bare (leg->orig) : "", -1);

@@ -90,15 +90,18 @@ starts (const gchar *line, gsize size, const gchar *prefix)
   return size >= strlen (prefix) && memcmp (line, prefix, strlen (prefix)) == 0;
 }
 
-/* The word behind "NOOP holdfast-". */
+/* The word behind "NOOP holdfast-", cut where it is longer than any that is known. */
 static void
 kind_of (const gchar *line, gsize size, gchar *out_kind, gsize room)
 {
   const gchar *word = line + strlen (HF_STATEMENT_PREFIX);
   const gsize left = size - strlen (HF_STATEMENT_PREFIX);
   const gchar *blank = memchr (word, ' ', left);
+  const gsize length = MIN (room - 1, blank != NULL ? (gsize) (blank - word) : left);
 
-  g_strlcpy (out_kind, word, MIN (room, (blank != NULL ? (gsize) (blank - word) : left) + 1));
+  /* not g_strlcpy, which looks for the end of the whole text */
+  memcpy (out_kind, word, length);
+  out_kind[length] = '\0';
 }
 
 gboolean
