@@ -4,7 +4,6 @@ include tests/client/module.mk
 include tests/bench/module.mk
 include tests/corpus/module.mk
 include tests/fault/module.mk
-include tests/fuzz/module.mk
 # Deliberate defects, each of which its sanitizer must report: made on demand by tests/run.
 EXTRA_PROGRAMS = tests/unit/control-leak tests/unit/control-race
 tests_unit_control_leak_SOURCES = tests/unit/control-leak.c
@@ -14,3 +13,4 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 EXTRA_DIST += tests/run tests/lib tests/postfix tests/sendmail tests/command tests/fault tests/audit
 dist-hook:
 	find $(distdir) -name __pycache__ -prune -exec rm -rf {} +
+include tests/fuzz/module.mk
