@@ -72,7 +72,7 @@ test_spare (void)
   path = kit_path (place.spool, HF_JOURNAL_SPARE);
   kit_write_file (path, "an old one", 10);
   faults_reset ();
-  tap_check ("made", hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, &never, NULL));
+  tap_check ("made", hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, NULL, &never, NULL));
   tap_check_int ("file and directory synced", faults_count (FAULT_FSYNC), 2);
   octets = kit_read_file (path);
   tap_check_int ("size", octets->len, SIZE);
@@ -84,7 +84,7 @@ test_spare (void)
       }
   tap_check ("has its room", stat (path, &st) == 0 && st.st_blocks * 512 >= SIZE);
   tap_check_int ("mode", st.st_mode & 07777, 0600);
-  tap_check ("empty", hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_NO, &never, NULL));
+  tap_check ("empty", hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_NO, NULL, &never, NULL));
   tap_check_int ("empty", size_of (&place, HF_JOURNAL_SPARE), 0);
   place_clear (&place);
 }
@@ -120,7 +120,7 @@ test_spare_failures (void)
 
       place_init (&place);
       faults_fail (rows[i].call, rows[i].part, rows[i].nth, rows[i].number);
-      tap_check (rows[i].name, !hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, &never, &error));
+      tap_check (rows[i].name, !hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, NULL, &never, &error));
       tap_check_int (rows[i].name, faults_met (rows[i].call), 1);
       faults_reset ();
       tap_check_int (rows[i].name, error->code, rows[i].want);
@@ -141,7 +141,7 @@ test_spare_stopped (void)
   Place place;
 
   place_init (&place);
-  tap_check ("stopped", !hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, &stop, &error));
+  tap_check ("stopped", !hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, SIZE, HF_AHEAD_YES, NULL, &stop, &error));
   tap_check ("busy", g_error_matches (error, HF_ERROR, HF_ERROR_BUSY));
   tap_check_int ("descriptors", faults_descriptors ("/spare"), 0);
   place_clear (&place);
@@ -156,7 +156,7 @@ activate (const Place *place, guint64 seq, GError **error)
   kit_nonce (seq, &nonce);
   hf_record_write_padding (head, head->len);
   if (!exists (place, HF_JOURNAL_SPARE))
-    g_assert_true (hf_spare_make (place->dir_fd, HF_JOURNAL_SPARE, 65536, HF_AHEAD_YES, &never, NULL));
+    g_assert_true (hf_spare_make (place->dir_fd, HF_JOURNAL_SPARE, 65536, HF_AHEAD_YES, NULL, &never, NULL));
   return hf_segment_activate (place->dir_fd, place->dir, HF_JOURNAL_SPARE, seq, &nonce, head, 65536, error);
 }
 
@@ -207,7 +207,7 @@ test_P1_named_only_when_synced (void)
       Place place;
 
       place_init (&place);
-      g_assert_true (hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, 65536, HF_AHEAD_YES, &never, NULL));
+      g_assert_true (hf_spare_make (place.dir_fd, HF_JOURNAL_SPARE, 65536, HF_AHEAD_YES, NULL, &never, NULL));
       faults_fail (rows[i].call, rows[i].part, rows[i].nth, EIO);
       tap_check (rows[i].name, activate (&place, 42, &error) == NULL);
       tap_check_int (rows[i].name, faults_met (rows[i].call), 1);
