@@ -6,8 +6,9 @@
 
 #include "milter/audit/message.h"
 
-/* Room that comes with the message itself; enough for one recipient. */
-#define FIRST_BLOCK 216
+/* Room that comes with the message itself; enough for one recipient and all the
+ * evidence that is kept, so that a message which is tried again takes no more. */
+#define FIRST_BLOCK 272
 #define NEXT_BLOCK 248
 
 /* From here on recipients are looked up in a table. */

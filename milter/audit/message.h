@@ -76,7 +76,7 @@ typedef struct
 /* How much is kept for a message: the first lines and the last ones. */
 #define HF_EVIDENCE_CHUNK 4
 #define HF_EVIDENCE_FIRST 4
-#define HF_EVIDENCE_MAX 12
+#define HF_EVIDENCE_MAX 8
 
 typedef struct HfEvidenceChunk HfEvidenceChunk;
 struct HfEvidenceChunk
