@@ -30,7 +30,7 @@ BACKLOG = 12          # messages that the sending host has when the disk is full
 CHOSEN = ("plain", "null sender", "parts and an attachment", "parts within parts", "8-bit body in latin-1",
           "addresses and headers in UTF-8", "encoded words", "NUL octets in the body",
           "BDAT, last line without its end", "lone dots", "lines of 3,000 octets", "folded and odd headers",
-          "header of 1,000,000 octets", "no header", "ESMTP parameters", "imitates the journal",
+          "header of 60,000 octets", "no header", "ESMTP parameters", "imitates the journal",
           "1,000 recipients", "20 MB")
 
 

@@ -313,7 +313,7 @@ test_trusted (void)
     { "sendmail", "/usr/lib/sm.bin/sendmail", "0", TRUE },
     { "logger(1)", "/usr/bin/logger", "0", FALSE },
     { "a person runs it", "/usr/sbin/sendmail", "1000", FALSE },
-    { "a person's own program", "/home/eve/smtpd", "1001", FALSE },
+    { "a person's own program", "/srv/eve/smtpd", "1001", FALSE },
     { "a way around", "/usr/lib/postfix/../../../tmp/smtpd", "0", FALSE },
     { "no program known", NULL, "0", FALSE },
     { "no user known", "/usr/lib/postfix/sbin/smtpd", NULL, FALSE },
