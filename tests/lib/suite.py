@@ -67,6 +67,12 @@ class Site:
             client.quit()
             return reply
 
+    def wait_deliveries(self, count, limit=30):
+        """All that the sink got, once it is count messages."""
+        wait_for(lambda: len(self.sink.deliveries()) >= count, limit,
+                 f"{count} messages at the sink; {len(self.sink.deliveries())} came")
+        return self.sink.deliveries()
+
     def delivery_of(self, queue_id, limit=30):
         """What the sink got of the message that the MTA calls so: its Received header tells."""
         def found():
