@@ -43,7 +43,7 @@ class Grounds:
         made.start()
         try:
             yield made
-            expect(not made.sanitizer_report(), "\n".join(made.sanitizer_report()))
+            expect(not made.sanitizer_report(), made.sanitizer_report())
         finally:
             made.kill()
             for one in rooms:

@@ -53,7 +53,7 @@ class Pressure:
         made.start()
         try:
             yield made, rooms[-1]
-            expect(not made.sanitizer_report(), "\n".join(made.sanitizer_report()))
+            expect(not made.sanitizer_report(), made.sanitizer_report())
         finally:
             made.kill()
             for one in reversed(rooms):
