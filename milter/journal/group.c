@@ -42,6 +42,7 @@ hf_group_begin (HfGroup *self, const HfJournal *journal)
 {
   g_string_truncate (self->buffer, 0);
   g_ptr_array_set_size (self->commits, 0);
+  self->marks = 0;
   self->start = self->flushed = journal->segment->written;
   self->chain = journal->chain;
 }
@@ -182,6 +183,7 @@ hf_group_add_void (HfGroup *self, HfJournal *journal, const HfVoid *mark, GError
   const gsize start = self->buffer->len;
   gchar at[25];
 
+  g_assert (self->commits->len == 0);
   hf_time_format (hf_sys_wall_ms (), at);
   hf_statement_begin (&builder, self->buffer, "void");
   hf_statement_add (&builder, "nonce", journal->segment->nonce.text, -1);
@@ -192,6 +194,7 @@ hf_group_add_void (HfGroup *self, HfJournal *journal, const HfVoid *mark, GError
   hf_statement_end (&builder);
   if (!hf_record_end_alone (self->buffer, start, &self->hash))
     return hf_error_set (error, HF_ERROR_IO, "commit-digest", "cannot make a digest");
+  self->marks++;
   return self->buffer->len < BUFFER_SIZE || flush (self, journal, error);
 }
 
@@ -203,48 +206,57 @@ matches (const HfItem *item, const HfCommit *commit)
          && hf_digest_equal (&item->message, &commit->message);
 }
 
-/* The next statement that is a message: marks and padding are passed over. */
+/* The next item, which is to be whole and of @kind. */
 static gboolean
-read_back_one (HfGroup *self, HfSegment *segment, const HfCommit *commit, GError **error)
+read_back_item (HfGroup *self, HfSegment *segment, HfItemKind kind, GError **error)
 {
   HfWindow *window = &self->window;
+  const gchar *line;
+  gsize size;
+  HfItemKind found;
 
-  for (;;)
-    {
-      const gchar *line;
-      gsize size;
-      HfItemKind kind;
-
-      if (!hf_window_line (window, &line, &size, error))
-        return FALSE;
-      if (line == NULL || !hf_record_starts (line, size, &segment->nonce, &kind))
-        return hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives no record back at offset %" G_GUINT64_FORMAT,
-                             segment->path, window->position);
-      if (!hf_record_read (window, &segment->nonce, HF_READ_VERIFY, kind, &self->hash, &self->item, error))
-        return FALSE;
-      if (!self->item.whole)
-        return hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives another record back at offset %" G_GUINT64_FORMAT ": %s",
-                             segment->path, self->item.offset, self->item.fault);
-      if (kind != HF_ITEM_MESSAGE)
-        continue;
-      if (matches (&self->item, commit))
-        return TRUE;
-      return hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives another message back at offset %" G_GUINT64_FORMAT,
-                           segment->path, self->item.offset);
-    }
+  if (!hf_window_line (window, &line, &size, error))
+    return FALSE;
+  if (line == NULL || !hf_record_starts (line, size, &segment->nonce, &found) || found != kind)
+    return hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives no record back at offset %" G_GUINT64_FORMAT,
+                         segment->path, window->position);
+  if (!hf_record_read (window, &segment->nonce, HF_READ_VERIFY, kind, &self->hash, &self->item, error))
+    return FALSE;
+  return self->item.whole
+         || hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives another record back at offset %" G_GUINT64_FORMAT ": %s",
+                          segment->path, self->item.offset, self->item.fault);
 }
 
 static gboolean
-read_back (HfGroup *self, HfSegment *segment, GError **error)
+read_back_message (HfGroup *self, HfSegment *segment, const HfCommit *commit, HfDigest *chain, GError **error)
 {
+  HfItem *item = &self->item;
+
+  if (!read_back_item (self, segment, HF_ITEM_MESSAGE, error))
+    return FALSE;
+  if (!hf_record_chain (&self->hash, chain, &item->envelope, &item->message, chain))
+    return hf_error_set (error, HF_ERROR_IO, "commit-digest", "cannot make a digest");
+  return (matches (item, commit) && hf_digest_equal (chain, &item->chain))
+         || hf_error_set (error, HF_ERROR_CORRUPT, "read-back", "segment '%s' gives another message back at offset %" G_GUINT64_FORMAT,
+                          segment->path, item->offset);
+}
+
+/* Void marks stand in front of the records. */
+static gboolean
+read_back (HfGroup *self, const HfJournal *journal, GError **error)
+{
+  HfSegment *segment = journal->segment;
+  HfDigest chain = journal->chain;
+  gboolean ok = TRUE;
+
   hf_window_reset (&self->window, segment->read_fd, self->start, self->flushed);
-  for (guint i = 0; i < self->commits->len; i++)
-    if (!read_back_one (self, segment, g_ptr_array_index (self->commits, i), error))
-      {
-        g_prefix_error (error, "read-back failed: ");
-        return FALSE;
-      }
-  return TRUE;
+  for (guint i = 0; ok && i < self->marks; i++)
+    ok = read_back_item (self, segment, HF_ITEM_VOID, error);
+  for (guint i = 0; ok && i < self->commits->len; i++)
+    ok = read_back_message (self, segment, g_ptr_array_index (self->commits, i), &chain, error);
+  if (!ok)
+    g_prefix_error (error, "read-back failed: ");
+  return ok;
 }
 
 gboolean
@@ -253,7 +265,7 @@ hf_group_commit (HfGroup *self, HfJournal *journal, GError **error)
   HfSegment *segment = journal->segment;
 
   hf_record_write_padding (self->buffer, self->flushed + self->buffer->len);
-  if (!flush (self, journal, error) || !read_back (self, segment, error))
+  if (!flush (self, journal, error) || !read_back (self, journal, error))
     return FALSE;
   segment->written = self->flushed;
   if (!hf_segment_sync (segment, error))

@@ -24,6 +24,7 @@ typedef struct
   GString *buffer;      /* what is not written yet */
   guint64 start;        /* offset of the group in its segment */
   guint64 flushed;      /* offset up to which the group is written */
+  guint marks;          /* void marks, in front of the records */
   GPtrArray *commits;   /* of HfCommit, owned: the records in order */
   HfHash hash;
   HfHash lines_hash;
@@ -51,15 +52,15 @@ typedef enum
  * the result is ADDED. */
 HfGroupResult hf_group_add (HfGroup *self, HfJournal *journal, HfCommit *commit, GError **error);
 
-/* Adds a void mark. */
+/* Adds a void mark.  Marks come before any record. */
 gboolean hf_group_add_void (HfGroup *self, HfJournal *journal, const HfVoid *mark, GError **error);
 
 /**
  * hf_group_commit:
  *
- * Writes what is left, reads every record back through the second descriptor
- * and compares it with what the callbacks counted, syncs, checks the path,
- * publishes.  TRUE: all of the group is on stable storage under a name that a
+ * Writes what is left, reads every mark and record back through the second
+ * descriptor and compares it with what the callbacks counted, syncs, checks
+ * the path, publishes.  TRUE: all of the group is on stable storage under a name that a
  * restart will find.  FALSE: nothing of it counts, and the segment is to be
  * abandoned.
  */
