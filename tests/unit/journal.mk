@@ -14,10 +14,7 @@ UNIT_TESTS += \
 	tests/unit/test-journal \
 	tests/unit/test-recover \
 	tests/unit/test-commit \
-	tests/unit/test-acts \
-	tests/unit/test-mbox \
-	tests/unit/test-output \
-	tests/unit/test-trim
+	tests/unit/test-group
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -43,14 +40,8 @@ tests_unit_test_recover_SOURCES = tests/unit/test-recover.c
 tests_unit_test_recover_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_commit_SOURCES = tests/unit/test-commit.c
 tests_unit_test_commit_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
-tests_unit_test_acts_SOURCES = tests/unit/test-acts.c
-tests_unit_test_acts_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
-tests_unit_test_mbox_SOURCES = tests/unit/test-mbox.c
-tests_unit_test_mbox_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
-tests_unit_test_output_SOURCES = tests/unit/test-output.c
-tests_unit_test_output_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/command/libcommand.a $(JOURNAL_LIBS)
-tests_unit_test_trim_SOURCES = tests/unit/test-trim.c
-tests_unit_test_trim_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_group_SOURCES = tests/unit/test-group.c
+tests_unit_test_group_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
