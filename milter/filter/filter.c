@@ -195,8 +195,13 @@ hf_filter_drain (HfFilter *self, gint64 limit_ms)
   while (g_atomic_int_get (&self->open) > 0 && hf_sys_monotonic_ms () < until_ms)
     g_usleep (5000);
   finished = g_atomic_int_get (&self->open) == 0;
+  if (!finished)
+    {
+      /* Who is still at it may yet ask for MAIL, or come with a message. */
+      hf_pressure_ref (self->pressure);
+      hf_writer_ref (self->writer);
+    }
   hf_pressure_stop (self->pressure);
-  self->pressure = NULL;
   if (finished)
     hf_room_clear (&self->room); /* nobody reserves any more */
   return hf_writer_stop (self->writer, MAX (until_ms - hf_sys_monotonic_ms (), LEAST_CLOSE_MS)) && finished;

@@ -392,6 +392,13 @@ hf_pressure_check (HfPressure *self, GError **error)
   return ok;
 }
 
+HfPressure *
+hf_pressure_ref (HfPressure *self)
+{
+  g_atomic_int_inc (&self->refs);
+  return self;
+}
+
 void
 hf_pressure_stop (HfPressure *self)
 {

@@ -49,6 +49,9 @@ void hf_pressure_set_marks (HfPressure *self, const HfMarks *marks);
  * Threads: any. */
 gboolean hf_pressure_check (HfPressure *self, GError **error);
 
+/* For who may still check after the stop. */
+HfPressure *hf_pressure_ref (HfPressure *self);
+
 /* Ends the thread without waiting for a call of its that hangs.  After this,
  * it touches nothing that was borrowed. */
 void hf_pressure_stop (HfPressure *self);

@@ -35,6 +35,7 @@ struct HfWriter
   GQueue small;        /* of HfCommit */
   GQueue large;
   gboolean stopping;
+  gboolean closed;     /* the thread takes nothing more */
   gboolean doubted;
   gboolean has_ended;
   GError *away;        /* why the journal is not open; NULL when it is */
@@ -52,13 +53,32 @@ struct HfWriter
   gboolean hopeful;    /* it was lost after that: try again at once */
   HfGroup group;
   GArray *voids;       /* of HfVoid, waiting to be written */
+  GQueue dropped;      /* of HfCommit: abandoned before they were begun */
 };
 
+HfWriter *
+hf_writer_ref (HfWriter *self)
+{
+  g_atomic_int_inc (&self->refs);
+  return self;
+}
+
 static void
-unref (HfWriter *self)
+drop_all (GQueue *commits)
+{
+  HfCommit *commit;
+
+  while ((commit = g_queue_pop_head (commits)) != NULL)
+    hf_commit_unref (commit);
+}
+
+void
+hf_writer_unref (HfWriter *self)
 {
   if (!g_atomic_int_dec_and_test (&self->refs))
     return;
+  drop_all (&self->small);
+  drop_all (&self->large);
   hf_group_clear (&self->group);
   g_array_unref (self->voids);
   g_clear_error (&self->away);
@@ -306,18 +326,15 @@ look_after_journal (HfWriter *self, gboolean doubted)
     lose_journal (self, error);
 }
 
-static gboolean
-take_if_wanted (GQueue *from, GQueue *batch)
+/* What was abandoned meanwhile is not begun: nothing was written, and there is
+ * nothing to mark.  Its stage is closed later, without the mutex: that may take
+ * as long as the disk takes, and MAIL asks for the mutex. */
+static void
+take_if_wanted (HfWriter *self, GQueue *from, GQueue *batch)
 {
   HfCommit *commit = g_queue_pop_head (from);
 
-  if (hf_commit_state (commit) != HF_COMMIT_ABANDONED)
-    {
-      g_queue_push_tail (batch, commit);
-      return TRUE;
-    }
-  hf_commit_unref (commit); /* nothing was written: there is nothing to mark */
-  return FALSE;
+  g_queue_push_tail (hf_commit_state (commit) != HF_COMMIT_ABANDONED ? batch : &self->dropped, commit);
 }
 
 /* All small records up to the limit; a large one by itself when none is small,
@@ -332,7 +349,7 @@ take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
   if (self->large.length > 0 && (*large_next || self->small.length == 0))
     {
       *large_next = FALSE;
-      take_if_wanted (&self->large, batch);
+      take_if_wanted (self, &self->large, batch);
       return;
     }
   *large_next = self->large.length > 0;
@@ -341,7 +358,7 @@ take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
       HfCommit *commit = self->small.head->data;
 
       size += hf_commit_record_size (commit);
-      take_if_wanted (&self->small, batch);
+      take_if_wanted (self, &self->small, batch);
     }
 }
 
@@ -356,7 +373,10 @@ turn (HfWriter *self, gboolean *large_next)
   take_batch (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
       && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
-    return FALSE;
+    {
+      self->closed = TRUE;
+      return FALSE;
+    }
   doubted = self->doubted;
   self->doubted = FALSE;
   wrote = batch.length > 0 || (self->voids->len > 0 && self->journal != NULL);
@@ -366,6 +386,7 @@ turn (HfWriter *self, gboolean *large_next)
     write_batch (self, &batch);
   else
     look_after_journal (self, doubted);
+  drop_all (&self->dropped);
   pthread_mutex_lock (&self->mutex);
   if (wrote)
     {
@@ -379,6 +400,7 @@ turn (HfWriter *self, gboolean *large_next)
 static void
 end (HfWriter *self)
 {
+  drop_all (&self->dropped);
   if (self->voids->len > 0)
     {
       g_autofree gchar *count = g_strdup_printf ("%u", self->voids->len);
@@ -406,7 +428,7 @@ run (gpointer data)
   self->has_ended = TRUE;
   pthread_cond_broadcast (&self->ended);
   pthread_mutex_unlock (&self->mutex);
-  unref (self);
+  hf_writer_unref (self);
   return NULL;
 }
 
@@ -446,10 +468,10 @@ hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GErro
   self->journal = hf_journal_open (&self->parameters, 1, error);
   if (self->journal == NULL)
     {
-      unref (self);
+      hf_writer_unref (self);
       return NULL;
     }
-  g_atomic_int_inc (&self->refs);
+  hf_writer_ref (self);
   failed = pthread_create (&thread, NULL, run, self);
   if (failed == 0)
     {
@@ -458,8 +480,8 @@ hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GErro
     }
   hf_error_set_errno (error, failed, "writer-start", "cannot start the writer's thread");
   hf_journal_close (self->journal);
-  unref (self);
-  unref (self);
+  hf_writer_unref (self);
+  hf_writer_unref (self);
   return NULL;
 }
 
@@ -495,11 +517,22 @@ hf_writer_set_overdue (HfWriter *self, gint64 overdue_ms)
 void
 hf_writer_submit (HfWriter *self, HfCommit *commit)
 {
-  hf_commit_ref (commit);
+  GError *error = NULL;
+  gboolean closed;
+
   pthread_mutex_lock (&self->mutex);
-  g_queue_push_tail (hf_commit_record_size (commit) > SMALL_RECORD ? &self->large : &self->small, commit);
-  pthread_cond_signal (&self->work);
+  closed = self->closed;
+  if (!closed)
+    {
+      hf_commit_ref (commit);
+      g_queue_push_tail (hf_commit_record_size (commit) > SMALL_RECORD ? &self->large : &self->small, commit);
+      pthread_cond_signal (&self->work);
+    }
   pthread_mutex_unlock (&self->mutex);
+  if (!closed)
+    return;
+  hf_error_set (&error, HF_ERROR_BUSY, "draining", "the filter is stopping");
+  hf_commit_decide (commit, error);
 }
 
 void
@@ -544,6 +577,6 @@ hf_writer_stop (HfWriter *self, gint64 wait_ms)
     pthread_cond_timedwait (&self->ended, &self->mutex, &until);
   ended = self->has_ended;
   pthread_mutex_unlock (&self->mutex);
-  unref (self);
+  hf_writer_unref (self);
   return ended;
 }

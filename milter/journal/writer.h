@@ -28,8 +28,8 @@ HfWriter *hf_writer_start (const HfJournalParameters *parameters, gint64 overdue
 gboolean hf_writer_check (HfWriter *self, GError **error);
 void hf_writer_set_overdue (HfWriter *self, gint64 overdue_ms);
 
-/* Queues @commit; the writer takes its own reference.  Never blocks on a disk.
- * Threads: any. */
+/* Queues @commit; the writer takes its own reference.  A writer that has stopped
+ * decides it at once, with HF_ERROR_BUSY.  Never blocks on a disk.  Threads: any. */
 void hf_writer_submit (HfWriter *self, HfCommit *commit);
 
 /* What the journal takes of the file system, borrowed.  Threads: any. */
@@ -49,9 +49,13 @@ gint64 hf_writer_latency_ms (HfWriter *self);
  * @wait_ms: at most
  *
  * Lets the writer finish what is queued, write its void marks and close the
- * journal in order.  TRUE: done, and @self is freed.  FALSE: the writer did not
- * return in time; @self is left to it and must not be used any more.
+ * journal in order, and gives the caller's reference up.  TRUE: done.  FALSE:
+ * the writer did not return in time.
  */
 gboolean hf_writer_stop (HfWriter *self, gint64 wait_ms);
+
+/* For who may still submit after the stop.  Threads: any. */
+HfWriter *hf_writer_ref (HfWriter *self);
+void hf_writer_unref (HfWriter *self);
 
 G_END_DECLS
