@@ -14,7 +14,9 @@ UNIT_TESTS += \
 	tests/unit/test-journal \
 	tests/unit/test-recover \
 	tests/unit/test-commit \
-	tests/unit/test-group
+	tests/unit/test-group \
+	tests/unit/test-writer \
+	tests/unit/test-writer-stop
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -42,6 +44,10 @@ tests_unit_test_commit_SOURCES = tests/unit/test-commit.c
 tests_unit_test_commit_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_group_SOURCES = tests/unit/test-group.c
 tests_unit_test_group_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_writer_SOURCES = tests/unit/test-writer.c
+tests_unit_test_writer_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_writer_stop_SOURCES = tests/unit/test-writer-stop.c
+tests_unit_test_writer_stop_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
