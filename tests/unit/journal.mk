@@ -16,7 +16,8 @@ UNIT_TESTS += \
 	tests/unit/test-commit \
 	tests/unit/test-group \
 	tests/unit/test-writer \
-	tests/unit/test-writer-stop
+	tests/unit/test-writer-stop \
+	tests/unit/test-view
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -48,6 +49,8 @@ tests_unit_test_writer_SOURCES = tests/unit/test-writer.c
 tests_unit_test_writer_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_writer_stop_SOURCES = tests/unit/test-writer-stop.c
 tests_unit_test_writer_stop_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_view_SOURCES = tests/unit/test-view.c
+tests_unit_test_view_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
