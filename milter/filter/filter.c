@@ -154,6 +154,9 @@ hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
   if (!prepare_spool (config, error) || !hf_stage_area_open (&self->area, config->spool_directory, error)
       || !open_writer (self, config, error))
     return FALSE;
+  /* Behind the journal's lock: a second filter on the spool must not take the
+   * stages of the first one away. */
+  hf_stage_area_tidy (&self->area);
   hf_room_init (&self->room, hf_writer_usage (self->writer));
   self->area.room = &self->room;
   self->pressure = hf_pressure_start (config->spool_directory, &marks, &self->room, self->writer, error);

@@ -114,19 +114,18 @@ probe (HfStageArea *self, GError **error)
   return TRUE;
 }
 
-static gboolean
-remove_leftovers (HfStageArea *self, GError **error)
+void
+hf_stage_area_tidy (const HfStageArea *self)
 {
   DIR *dir = opendir (self->path);
   struct dirent *entry;
 
   if (dir == NULL)
-    return hf_error_set_errno (error, errno, "stage-probe", "cannot read stage directory '%s'", self->path);
+    return; /* what stays takes room, and is in nobody's way */
   while ((entry = readdir (dir)) != NULL)
     if (g_str_has_suffix (entry->d_name, suffix))
       hf_sys.unlinkat (dirfd (dir), entry->d_name, 0);
   closedir (dir);
-  return TRUE;
 }
 
 gboolean
@@ -135,7 +134,7 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
   self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
   self->named = FALSE;
   self->room = NULL;
-  if (!remove_leftovers (self, error) || !probe (self, error))
+  if (!probe (self, error))
     {
       hf_stage_area_clear (self);
       return FALSE;

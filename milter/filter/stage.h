@@ -30,10 +30,13 @@ typedef struct
  * hf_stage_area_open:
  * @spool: the spool's directory
  *
- * Finds out by trying whether unnamed files can be made and reopened; removes
- * named stages that a crash left: they were never answered.
+ * Finds out by trying whether unnamed files can be made and reopened.
  */
 gboolean hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error);
+
+/* Removes named stages that a crash left: they were never answered.  Only for
+ * who holds the journal's lock. */
+void hf_stage_area_tidy (const HfStageArea *self);
 void hf_stage_area_clear (HfStageArea *self);
 
 typedef struct
