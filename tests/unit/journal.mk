@@ -17,7 +17,9 @@ UNIT_TESTS += \
 	tests/unit/test-group \
 	tests/unit/test-writer \
 	tests/unit/test-writer-stop \
-	tests/unit/test-view
+	tests/unit/test-view \
+	tests/unit/test-stage \
+	tests/unit/test-transaction
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -51,6 +53,10 @@ tests_unit_test_writer_stop_SOURCES = tests/unit/test-writer-stop.c
 tests_unit_test_writer_stop_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_view_SOURCES = tests/unit/test-view.c
 tests_unit_test_view_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_stage_SOURCES = tests/unit/test-stage.c
+tests_unit_test_stage_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_transaction_SOURCES = tests/unit/test-transaction.c
+tests_unit_test_transaction_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
