@@ -19,7 +19,12 @@ UNIT_TESTS += \
 	tests/unit/test-writer-stop \
 	tests/unit/test-view \
 	tests/unit/test-stage \
-	tests/unit/test-transaction
+	tests/unit/test-transaction \
+	tests/unit/test-answer \
+	tests/unit/test-filter \
+	tests/unit/test-callbacks \
+	tests/unit/test-listen \
+	tests/unit/test-privilege
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -57,6 +62,16 @@ tests_unit_test_stage_SOURCES = tests/unit/test-stage.c
 tests_unit_test_stage_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
 tests_unit_test_transaction_SOURCES = tests/unit/test-transaction.c
 tests_unit_test_transaction_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_answer_SOURCES = tests/unit/test-answer.c
+tests_unit_test_answer_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_filter_SOURCES = tests/unit/test-filter.c
+tests_unit_test_filter_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_callbacks_SOURCES = tests/unit/test-callbacks.c tests/fuzz/fake-libmilter.c tests/fuzz/fake-libmilter.h
+tests_unit_test_callbacks_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_listen_SOURCES = tests/unit/test-listen.c
+tests_unit_test_listen_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(FILTER_LIBS)
+tests_unit_test_privilege_SOURCES = tests/unit/test-privilege.c
+tests_unit_test_privilege_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
