@@ -25,6 +25,7 @@ typedef struct
   GHashTable *known; /* ids of all copies, in whatever form */
   GHashTable *seen; /* ids of whole copies: two copies of one id are one message */
   guint64 listed;
+  gboolean blind;   /* a segment could not be read */
 } List;
 
 /* ---- JSON ---- */
@@ -123,6 +124,7 @@ list_all (List *self, HfView *view, GError **error)
 
   while (hf_view_next (view, &entry, &end, error) && !end)
     {
+      self->blind |= entry.unreadable != NULL;
       if (entry.item->has_facts)
         g_hash_table_add (self->known, g_strdup (entry.item->facts.id.text));
       if (is_wanted (self, view, &entry) && !print (self, &entry, error))
@@ -151,6 +153,11 @@ run (List *self, const gchar *config_path)
   if (!list_all (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast list: %s\n", error != NULL ? error->message : "cannot write to standard output");
+      code = HF_EXIT_BLIND;
+    }
+  if (self->blind)
+    {
+      fputs ("holdfast list: a segment could not be read to its end; there may be more messages\n", stderr);
       code = HF_EXIT_BLIND;
     }
   g_hash_table_unref (self->seen);

@@ -21,6 +21,7 @@ typedef struct
   guint64 torn;
   guint64 damaged;
   guint64 breaks;
+  guint64 unread; /* segments that could not be read to their end */
   guint64 octets;
   guint64 missing; /* segments */
   guint64 trimmed; /* likewise */
@@ -37,7 +38,7 @@ tell_json (const HfViewEntry *entry, const gchar *fault, GError **error)
   hf_json_begin_object (&json, NULL);
   hf_json_string (&json, "id", known ? item->facts.id.text : NULL);
   hf_json_string (&json, "queue_id", known ? item->facts.queue : NULL);
-  hf_json_string (&json, "copy", hf_copy_text (entry->copy));
+  hf_json_string (&json, "copy", entry->unreadable == NULL ? hf_copy_text (entry->copy) : NULL);
   hf_json_string (&json, "segment", entry->name);
   hf_json_uint (&json, "offset", item->offset);
   hf_json_uint (&json, "length", item->length);
@@ -61,8 +62,14 @@ tell (const Verify *self, const HfViewEntry *entry, const gchar *what, const gch
 static gboolean
 check (Verify *self, const HfViewEntry *entry, GError **error)
 {
-  const gchar *fault = entry->unreadable != NULL ? entry->unreadable->message : entry->item->fault;
+  const gchar *fault = entry->item->fault;
 
+  /* Not being able to look is another thing than having seen that all is well, or not. */
+  if (entry->unreadable != NULL)
+    {
+      self->unread++;
+      return tell (self, entry, "not read", entry->unreadable->message, error);
+    }
   if (entry->chain_broken)
     {
       self->breaks++;
@@ -163,6 +170,7 @@ print_summary_json (const Verify *self, const HfView *view, GError **error)
   hf_json_uint (&json, "torn", self->torn);
   hf_json_uint (&json, "damaged", self->damaged);
   hf_json_uint (&json, "chain_breaks", self->breaks);
+  hf_json_uint (&json, "unread_segments", self->unread);
   hf_json_uint (&json, "octets", self->octets);
   hf_json_uint (&json, "missing_segments", self->missing);
   hf_json_uint (&json, "trimmed_segments", self->trimmed);
@@ -178,9 +186,9 @@ print_summary (const Verify *self, const HfView *view, GError **error)
     return print_summary_json (self, view, error);
   printf ("%u segments, %" G_GUINT64_FORMAT " records whole (%" G_GUINT64_FORMAT " octets of mail), %" G_GUINT64_FORMAT
           " torn, %" G_GUINT64_FORMAT " damaged, %" G_GUINT64_FORMAT " breaks of the chain, %" G_GUINT64_FORMAT
-          " segments missing, %" G_GUINT64_FORMAT " trimmed\n",
-          hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks, self->missing,
-          self->trimmed);
+          " segments not read, %" G_GUINT64_FORMAT " missing, %" G_GUINT64_FORMAT " trimmed\n",
+          hf_view_segments (view), self->whole, self->octets, self->torn, self->damaged, self->breaks, self->unread,
+          self->missing, self->trimmed);
   return TRUE;
 }
 
@@ -199,7 +207,9 @@ run (Verify *self, const gchar *config_path)
       fprintf (stderr, "holdfast verify: %s\n", error != NULL ? error->message : "cannot write to standard output");
       return HF_EXIT_BLIND;
     }
-  return self->damaged + self->breaks + self->missing > 0 ? HF_EXIT_WRONG : HF_EXIT_FINE;
+  if (self->damaged + self->breaks + self->missing > 0)
+    return HF_EXIT_WRONG;
+  return self->unread > 0 ? HF_EXIT_BLIND : HF_EXIT_FINE;
 }
 
 int

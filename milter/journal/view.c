@@ -408,7 +408,8 @@ fill_entry (HfView *self, HfViewEntry *entry)
   entry->seq = notes->seq;
   entry->path = self->path;
   entry->name = strrchr (self->path, '/') + 1;
-  entry->copy = judge (notes, self->next == self->segments->len, item);
+  /* what can't be read is no unfinished write */
+  entry->copy = self->unreadable != NULL ? HF_COPY_DAMAGED : judge (notes, self->next == self->segments->len, item);
   entry->unreadable = self->unreadable;
   if (item->has_facts)
     entry->mark = g_hash_table_lookup (self->marks, item->facts.id.text);
