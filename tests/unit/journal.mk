@@ -24,7 +24,8 @@ UNIT_TESTS += \
 	tests/unit/test-filter \
 	tests/unit/test-callbacks \
 	tests/unit/test-listen \
-	tests/unit/test-privilege
+	tests/unit/test-privilege \
+	tests/unit/test-command
 
 tests_unit_test_digest_SOURCES = tests/unit/test-digest.c
 tests_unit_test_digest_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
@@ -72,6 +73,8 @@ tests_unit_test_listen_SOURCES = tests/unit/test-listen.c
 tests_unit_test_listen_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(FILTER_LIBS)
 tests_unit_test_privilege_SOURCES = tests/unit/test-privilege.c
 tests_unit_test_privilege_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_command_SOURCES = tests/unit/test-command.c
+tests_unit_test_command_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS) $(JSON_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/unit/libkit.a
