@@ -142,15 +142,17 @@ skip_nuls (HfWindow *window, GError **error)
     }
 }
 
+/* Exactly what doc/FORMAT says.  Another line that begins like it may have lost
+ * its end, and what stands behind it in the same line may be a record's start. */
 static gboolean
 is_padding (const gchar *line, gsize size)
 {
   if (size < 4 || memcmp (line, "NOOP", 4) != 0)
     return FALSE;
-  if (size == 4)
-    return TRUE;
-  return line[4] == ' ' && (size < strlen (HF_STATEMENT_PREFIX)
-                            || memcmp (line, HF_STATEMENT_PREFIX, strlen (HF_STATEMENT_PREFIX)) != 0);
+  for (gsize i = 4; i < size; i++)
+    if (line[i] != (i == 4 ? ' ' : '-'))
+      return FALSE;
+  return TRUE;
 }
 
 /* Where in @data a line begins that begins an item; @size when nowhere.  Only
