@@ -8,6 +8,7 @@ UNIT_TESTS += \
 	tests/unit/test-window \
 	tests/unit/test-record \
 	tests/unit/test-reader \
+	tests/unit/test-damage \
 	tests/unit/test-directory \
 	tests/unit/test-segment \
 	tests/unit/test-spare \
@@ -39,6 +40,8 @@ tests_unit_test_record_SOURCES = tests/unit/test-record.c
 tests_unit_test_record_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_reader_SOURCES = tests/unit/test-reader.c
 tests_unit_test_reader_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_damage_SOURCES = tests/unit/test-damage.c
+tests_unit_test_damage_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
 tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_segment_SOURCES = tests/unit/test-segment.c

@@ -199,6 +199,19 @@ test_damage (void)
     }
 }
 
+/* Padding that lost its line end must not take the record behind it with it. */
+static void
+test_padding_without_its_end (void)
+{
+  g_auto (KitSegment) segment;
+  g_autofree gchar *got = NULL;
+
+  make_three (&segment);
+  memset (segment.text->str + start_of (segment.text, 3) - 2, '-', 2);
+  got = read_all (segment.text);
+  tap_check_str ("told, and the record found", got, "1, 2, junk (no statement begins here), 3");
+}
+
 /* P5: what was written and is gone is told, though nothing is left of it. */
 static void
 test_P5_octets_gone_are_told (void)
@@ -494,6 +507,7 @@ main (int argc, char **argv)
     { "whole", test_whole },
     { "limit", test_limit },
     { "damage", test_damage },
+    { "padding-without-its-end", test_padding_without_its_end },
     { "P5-octets-gone-are-told", test_P5_octets_gone_are_told },
     { "damaged-header", test_damaged_header },
     { "every-bit-of-the-header", test_every_bit_of_the_header },
