@@ -160,18 +160,14 @@ is_padding (const gchar *line, gsize size)
 static gsize
 find_start (const HfReader *self, const guint8 *data, gsize size, gsize until)
 {
-  static const gchar needle[] = HF_STATEMENT_PREFIX;
-  const guint8 *hit = data;
+  const guint8 *end = data + until;
   HfItemKind kind;
 
-  while (self->has_nonce
-         && (hit = memmem (hit, (gsize) (data + size - hit), needle, strlen (needle))) != NULL
-         && (gsize) (hit - data) < until)
-    {
-      if (hf_record_starts ((const gchar *) hit, (gsize) (data + size - hit), &self->nonce, &kind))
-        return (gsize) (hit - data);
-      hit++;
-    }
+  if (!self->has_nonce)
+    return size;
+  for (const guint8 *p = data; (p = memchr (p, HF_STATEMENT_PREFIX[0], (gsize) (end - p))) != NULL; p++)
+    if (hf_record_starts ((const gchar *) p, (gsize) (data + size - p), &self->nonce, &kind))
+      return (gsize) (p - data);
   return size;
 }
 

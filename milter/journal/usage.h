@@ -27,6 +27,7 @@ typedef struct
    * and of the open segment as it fills, because the next spare will take them */
   _Atomic guint64 coming;
   _Atomic int ground;     /* HfGroundKind, as found when the journal was opened or since */
+  gint refs;              /* private */
 } HfUsage;
 
 HfUsage *hf_usage_new (void);
