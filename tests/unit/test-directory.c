@@ -263,10 +263,13 @@ static void
 test_published_while_written (void)
 {
   g_autoptr (KitSpool) spool = kit_spool_new ();
+  g_autofree gchar *lock_path = kit_path (spool, HF_JOURNAL_LOCK);
   Scribe scribe = { kit_path (spool, HF_JOURNAL_OPEN), 0, 0 };
+  int lock = hf_sys.open (lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   pthread_t thread;
 
   kit_publish (spool, 1, 1000);
+  tap_check_int ("a filter writes", hf_sys.lock (lock, 1), 0);
   g_assert_true (pthread_create (&thread, NULL, scribble, &scribe) == 0);
   for (guint i = 0; i < 2000 || g_atomic_int_get (&scribe.written) < 100; i++)
     {
@@ -282,6 +285,7 @@ test_published_while_written (void)
     }
   g_atomic_int_set (&scribe.stop, TRUE);
   pthread_join (thread, NULL);
+  hf_sys_close (&lock);
   g_free (scribe.path);
 }
 

@@ -102,7 +102,8 @@ start_of (const KitSegment *segment, guint number)
   g_autofree gchar *queue = g_strdup_printf (" queue=Q%u ", number);
   const gchar *hit = strstr (segment->text->str, queue);
 
-  g_assert_nonnull (hit);
+  if (hit == NULL)
+    g_error ("no record %u", number);
   while (hit[-1] != '\n')
     hit--;
   return (gsize) (hit - segment->text->str);
