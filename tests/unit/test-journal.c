@@ -434,6 +434,22 @@ test_P2_every_call_of_open (void)
     }
 }
 
+/* A journal directory that was put back while we run must outlast a crash. */
+static void
+test_P1_spool_is_synced (void)
+{
+  g_autoptr (KitSpool) spool = kit_spool_new ();
+  HfJournalParameters parameters = kit_parameters (spool);
+  g_autoptr (GError) error = NULL;
+
+  kit_events_keep ();
+  faults_fail (FAULT_FSYNC, spool, 1, EIO);
+  tap_check ("refused", hf_journal_open (&parameters, 1, &error) == NULL);
+  faults_reset ();
+  tap_check_has ("why", error != NULL ? error->message : NULL, "cannot sync spool");
+  check_let_go ("let go", spool);
+}
+
 /* The journal is let go of while its helper hangs in a call: opening it again
  * does not wait for that, and the helper's descriptor goes when it returns. */
 static void
@@ -496,6 +512,7 @@ main (int argc, char **argv)
     { "headers-name-the-one-before", test_headers_name_the_one_before },
     { "publish-failure", test_publish_failure },
     { "P2-every-call-of-open", test_P2_every_call_of_open },
+    { "P1-spool-is-synced", test_P1_spool_is_synced },
     { "abandoned-with-a-helper-that-hangs", test_abandoned_with_a_helper_that_hangs },
     { "directory-refused", test_directory_refused },
     { NULL, NULL },

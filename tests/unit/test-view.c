@@ -365,6 +365,33 @@ test_P1_open_segment (void)
     }
 }
 
+/* A filter starts between our two looks at the directory. */
+static guint looks;
+
+static int
+not_held_at_first (int fd)
+{
+  return looks++ == 0 ? 0 : hf_sys_real.lock_is_held (fd);
+}
+
+static void
+test_P1_filter_started_meanwhile (void)
+{
+  Journal journal;
+  int fd;
+
+  journal_fill (&journal);
+  journal_save (&journal);
+  kit_publish (journal.spool, 3, HF_BLOCK);
+  fd = hold_lock (journal.spool);
+  looks = 0;
+  hf_sys.lock_is_held = not_held_at_first;
+  check_view ("nothing behind what is published", journal.spool, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole");
+  hf_sys.lock_is_held = hf_sys_real.lock_is_held;
+  hf_sys_close (&fd);
+  journal_clear (&journal);
+}
+
 /* ---- the chain ---- */
 
 /* Cuts the @octets from @at on out of the text, and makes up for them by padding. */
@@ -567,6 +594,7 @@ main (int argc, char **argv)
     { "P5-segment-missing", test_P5_segment_missing },
     { "damaged-header", test_damaged_header },
     { "P1-open-segment", test_P1_open_segment },
+    { "P1-filter-started-meanwhile", test_P1_filter_started_meanwhile },
     { "chain", test_chain },
     { "odd-files", test_odd_files },
     { "newer-version", test_newer_version },
