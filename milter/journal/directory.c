@@ -137,6 +137,12 @@ hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLISHED_S
   out_text[HF_PUBLISHED_SIZE - 1] = '\n';
 }
 
+gboolean
+hf_published_is_none (const HfPublished *published)
+{
+  return published->seq == 0 && published->nonce.text[0] != '\0';
+}
+
 static gboolean
 parse_published (const gchar *octets, gssize size, HfPublished *out)
 {

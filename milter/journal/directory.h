@@ -69,6 +69,9 @@ typedef struct
   guint64 synced;
 } HfPublished;
 
+/* `open` says that no segment is open, in contrast to saying nothing. */
+gboolean hf_published_is_none (const HfPublished *published);
+
 /* One line of a fixed width with its own digest, so that a reader can tell a
  * half-written one.  @out_text has room for HF_PUBLISHED_SIZE octets; not
  * NUL-terminated. */

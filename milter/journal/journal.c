@@ -107,11 +107,16 @@ write_note (GString *head, const HfNonce *nonce, guint64 seq, const HfTorn *torn
   return hf_record_end_alone (head, start, hash);
 }
 
+/* What may never have been synced may be gone after the next power loss, whole
+ * as it looks now; and what is not whole is told with its id. */
 static gboolean
 write_notes (HfJournal *self, GString *head, const HfNonce *nonce, const HfRecovery *recovery)
 {
+  const HfTorn doubtful = { recovery->synced, recovery->doubtful, { "" }, NULL };
   const GArray *torn = recovery->torn;
 
+  if (doubtful.length > 0 && !write_note (head, nonce, recovery->seq, &doubtful, &self->hash))
+    return FALSE;
   for (guint i = 0; i < torn->len; i++)
     {
       HfTorn note = g_array_index (torn, HfTorn, i);

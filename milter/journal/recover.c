@@ -54,15 +54,42 @@ note_breach (HfRecovery *self, const HfItem *item)
   g_array_append_val (self->torn, torn);
 }
 
-static gboolean
-scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
+/* What is known of the chain at some offset. */
+typedef struct
 {
+  gboolean known;
+  HfDigest digest;
+} Chain;
+
+/* Settles what counts as synced.  Of the last group it is known only when
+ * `open` or the end line says so; all before it were.  `open` tells when the
+ * end line was synced, too: then no segment is open. */
+static void
+settle_synced (HfRecovery *self, const HfTornRule *rule, const HfPublished *published, const Chain *last,
+               const Chain *before_group, guint64 written)
+{
+  const gboolean closed = rule->end != 0 && hf_published_is_none (published);
+  const gboolean all = rule->end != 0 || rule->synced > rule->last_group;
+  const Chain *sure = all ? last : before_group;
+
+  self->has_chain = sure->known;
+  self->chain = sure->digest;
+  self->synced = closed ? written : MAX (MAX (rule->synced, rule->last_group), rule->end);
+  self->doubtful = written > self->synced ? written - self->synced : 0;
+}
+
+static gboolean
+scan (HfReader *reader, HfRecovery *self, const HfPublished *published, HfTornRule *rule, GError **error)
+{
+  Chain last = { reader->has_previous, reader->previous }, before_group = last;
+  guint64 written = 0;
   HfItem item;
   gboolean end = FALSE, ok;
 
   hf_item_init (&item);
   while ((ok = hf_reader_next (reader, &item, &end, error)) && !end)
     {
+      written = item.offset + item.length;
       if (!item.whole)
         note_breach (self, &item);
       else if (item.kind == HF_ITEM_END)
@@ -70,12 +97,16 @@ scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
       else if (item.kind == HF_ITEM_MESSAGE)
         {
           self->records++;
-          self->has_chain = TRUE;
-          self->chain = item.chain;
+          const guint64 group_before = rule->last_group;
+
           hf_torn_rule_add (rule, &item);
+          if (rule->last_group > group_before)
+            before_group = last;
+          last = (Chain){ TRUE, item.chain };
         }
     }
   hf_item_clear (&item);
+  settle_synced (self, rule, published, &last, &before_group, written);
   return ok;
 }
 
@@ -153,14 +184,12 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       tell_newer (&reader, path);
       self->unread = reader.newer_version != 0;
       reader.written = rule.synced;
-      ok = scan (&reader, self, &rule, error);
+      ok = scan (&reader, self, published, &rule, error);
       self->has_nonce = reader.has_nonce;
       self->nonce = reader.nonce;
-      if (!self->has_chain && reader.has_previous)
-        {
-          self->has_chain = TRUE;
-          self->chain = reader.previous;
-        }
+      /* padding, and what a write behind it may have begun */
+      if (self->doubtful > 0)
+        self->doubtful = MAX (size, self->synced + self->doubtful) - self->synced;
       hf_reader_clear (&reader);
     }
   hf_sys_close (&fd);

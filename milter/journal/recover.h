@@ -40,8 +40,10 @@ typedef struct
   gboolean has_nonce;
   HfNonce nonce;
   gboolean has_chain;
-  HfDigest chain;          /* of the last whole record */
+  HfDigest chain;          /* of the last whole record before `synced` */
   guint64 synced;          /* lower bound of what was synced */
+  guint64 doubtful;        /* octets from there on that may never have been: a sync may have failed, and
+                            * what is read now may come from memory alone; 0 where nothing was written */
   guint64 records;         /* whole ones */
   guint64 damaged;         /* items not whole that are damage */
   GArray *torn;            /* of HfTorn */

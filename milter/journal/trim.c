@@ -22,6 +22,7 @@ typedef struct
   gpointer user_data;
   /* the chain at the end of the entry before */
   guint index;
+  guint64 followed;    /* HfViewSegment's of the present segment */
   gboolean has_chain;
   HfDigest chain;
   gboolean broken;
@@ -81,7 +82,7 @@ keep (HfTrimSegment *segment, HfTrimVerdict verdict, const HfViewEntry *entry)
     segment->keeper = entry->item->facts.id;
 }
 
-/* The note tells the chain as it stood at the segment's end. */
+/* The note tells the chain as the next segment follows from it. */
 static void
 end_segment (Planner *self, HfTrimSegment *segment)
 {
@@ -97,6 +98,7 @@ begin_segment (Planner *self)
   HfViewSegment facts;
 
   hf_view_segment (self->view, self->index, &facts);
+  self->followed = facts.followed;
   if (!facts.has_previous)
     return;
   self->has_chain = TRUE;
@@ -141,9 +143,12 @@ take_whole (Planner *self, HfTrimSegment *segment, const HfViewEntry *entry, con
   note->settled += state->settled;
   segment->provisional += state->provisional;
   take_times (note, item->facts.at_ms);
-  self->has_chain = TRUE;
-  self->chain = item->chain;
-  self->broken = FALSE;
+  if (item->offset < self->followed)
+    {
+      self->has_chain = TRUE;
+      self->chain = item->chain;
+      self->broken = FALSE;
+    }
   if (state->provisional > 0)
     keep (segment, HF_TRIM_UNSETTLED, entry);
 }
@@ -152,7 +157,7 @@ static void
 take_breach (Planner *self, HfTrimSegment *segment, const HfViewEntry *entry, const HfTrimState *state)
 {
   segment->note.breaches++;
-  self->broken = TRUE;
+  self->broken = self->broken || entry->item->offset < self->followed;
   if (entry->unreadable != NULL)
     keep (segment, HF_TRIM_UNREADABLE, entry);
   else if (!state->is_settled)

@@ -31,6 +31,14 @@ typedef struct
   guint64 length;
 } Range;
 
+/* Where the chain stands. */
+typedef struct
+{
+  gboolean known;
+  HfDigest digest;
+  gboolean breach; /* something not whole since the last whole record */
+} Chain;
+
 struct HfView
 {
   gchar *dir_path;
@@ -51,9 +59,8 @@ struct HfView
   HfItem item;
   GError *unreadable;
   HfHash hash;
-  HfDigest chain;
-  gboolean has_chain;
-  gboolean breach;   /* something not whole since the last whole record */
+  Chain chain;
+  Chain sure;        /* the same, behind what the next segment follows from */
 };
 
 const gchar *
@@ -193,7 +200,7 @@ take_header (HfView *self, SegmentNotes *in)
   const HfStatement *header = &self->reader.header;
   const gchar *nonce = hf_statement_get (header, "previous_nonce");
   SegmentNotes *notes;
-  guint64 seq, synced;
+  guint64 seq;
 
   if (!self->reader.has_header)
     return;
@@ -210,8 +217,8 @@ take_header (HfView *self, SegmentNotes *in)
     g_array_append_val (self->missing, seq);
   if (notes == NULL)
     return;
-  if (hf_statement_get_number (header, "previous_synced", &synced))
-    notes->rule.synced = MAX (notes->rule.synced, synced);
+  if (hf_statement_get_number (header, "previous_synced", &notes->facts.followed))
+    notes->rule.synced = MAX (notes->rule.synced, notes->facts.followed);
   notes->unread = notes->unread || in->previous_unread;
   if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
@@ -309,6 +316,7 @@ add_segment (HfView *self, guint64 seq)
   notes.marks = g_array_new (FALSE, FALSE, sizeof (HfViewMark));
   notes.torn_in = g_array_new (FALSE, FALSE, sizeof (guint64));
   notes.facts.seq = seq;
+  notes.facts.followed = G_MAXUINT64;
   notes.facts.is_open = self->live && self->published.seq != 0 && seq >= self->published.seq;
   g_array_append_val (self->segments, notes);
 }
@@ -378,23 +386,21 @@ judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
 }
 
 static gboolean
-follows (HfView *self, const HfItem *item)
+follows (HfView *self, const SegmentNotes *notes, const HfItem *item)
 {
+  const Chain before = self->chain;
   HfDigest expected;
-  gboolean broken;
 
-  if (!item->whole)
-    {
-      self->breach = TRUE;
-      return TRUE;
-    }
-  broken = self->has_chain && !self->breach && !(self->flags & HF_READ_SKIM)
-           && (!hf_record_chain (&self->hash, &self->chain, &item->envelope, &item->message, &expected)
-               || !hf_digest_equal (&expected, &item->chain));
-  self->chain = item->chain;
-  self->has_chain = TRUE;
-  self->breach = FALSE;
-  return !broken;
+  if (item->whole)
+    self->chain = (Chain){ TRUE, item->chain, FALSE };
+  else
+    self->chain.breach = TRUE;
+  if (item->offset < notes->facts.followed)
+    self->sure = self->chain;
+  if (!item->whole || !before.known || before.breach || (self->flags & HF_READ_SKIM))
+    return TRUE;
+  return hf_record_chain (&self->hash, &before.digest, &item->envelope, &item->message, &expected)
+         && hf_digest_equal (&expected, &item->chain);
 }
 
 static void
@@ -413,7 +419,7 @@ fill_entry (HfView *self, HfViewEntry *entry)
   entry->unreadable = self->unreadable;
   if (item->has_facts)
     entry->mark = g_hash_table_lookup (self->marks, item->facts.id.text);
-  entry->chain_broken = !follows (self, item);
+  entry->chain_broken = !follows (self, notes, item);
 }
 
 /* The segment's octets from the position on can't be had: one item tells so. */
@@ -438,30 +444,23 @@ follow_note (HfView *self, const SegmentNotes *notes)
   const SegmentNotes *before = notes_of (self, notes->facts.previous_seq);
   const HfTrimNote *note = hf_trimmed_find (&self->trimmed, notes->facts.previous_seq);
 
-  if ((before != NULL && !before->gone) || note == NULL)
-    return;
-  self->breach = note->broken_end;
-  self->has_chain = note->has_chain && !notes->previous_unread;
-  self->chain = note->chain;
+  if ((before == NULL || before->gone) && note != NULL)
+    self->chain = (Chain){ note->has_chain && !notes->previous_unread, note->chain, note->broken_end };
 }
 
-/* The chain goes on from the header's `previous` where no record stood before,
- * and where its writer could not see all that did. */
+/* A segment follows from what was synced of the one before it; from its header's
+ * `previous` where no record stood before, and where its writer could not see
+ * all that did. */
 static void
 start_chain (HfView *self)
 {
+  self->chain = self->sure;
   if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
-    {
-      self->has_chain = FALSE;
-      self->breach = FALSE;
-    }
+    self->chain = (Chain){ FALSE };
   follow_note (self, &g_array_index (self->segments, SegmentNotes, self->next - 1));
-  if (self->reader.has_previous && (!self->has_chain || self->breach))
-    {
-      self->chain = self->reader.previous;
-      self->has_chain = TRUE;
-      self->breach = FALSE;
-    }
+  if (self->reader.has_previous && (!self->chain.known || self->chain.breach))
+    self->chain = (Chain){ TRUE, self->reader.previous, FALSE };
+  self->sure = self->chain;
 }
 
 /* A reader without the lock may find that a segment of its list was trimmed. */

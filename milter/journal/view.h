@@ -76,6 +76,7 @@ typedef struct
   guint64 previous_seq; /* 0: none, or not known */
   gboolean has_previous;
   HfDigest previous;   /* chain digest before it */
+  guint64 followed;    /* the next segment follows from the last record in front of this offset */
   const GArray *marks; /* of HfViewMark: the void marks in it; borrowed */
   const GArray *torn;  /* of guint64: segments that a torn note in it speaks of; borrowed */
 } HfViewSegment;
