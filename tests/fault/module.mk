@@ -1,8 +1,8 @@
 # fault: what a fault, a crash or a power loss leaves behind; see doc/RELIABILITY
 #
 # A longer run: HOLDFAST_LONG=1 make check TESTS=tests/fault/test-sweep
-# test-powerloss is run by test-powerloss.sh with the scenarios that hold.
 FAULT_TESTS = \
+	tests/fault/test-powerloss \
 	tests/fault/test-sweep
 FAULT_LIBS = tests/fault/libfault.a $(CLIENT_LIBS) $(FILTER_LIBS) $(UNIT_CUNIT)
 
@@ -24,7 +24,6 @@ tests_fault_libfault_a_SOURCES = \
 	tests/fault/mail.c tests/fault/mail.h \
 	tests/fault/recorder.c tests/fault/recorder.h \
 	tests/fault/scratch.c tests/fault/scratch.h
-check_PROGRAMS += $(FAULT_TESTS) tests/fault/test-powerloss
-TESTS += $(FAULT_TESTS) tests/fault/test-powerloss.sh
+check_PROGRAMS += $(FAULT_TESTS)
+TESTS += $(FAULT_TESTS)
 endif
-dist_check_SCRIPTS += tests/fault/test-powerloss.sh

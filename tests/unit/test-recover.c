@@ -145,21 +145,23 @@ test_torn_or_damaged (void)
     guint64 want_records;
     guint64 want_damaged;
     const gchar *want_torn;
+    guint64 want_synced;    /* blocks */
+    gboolean want_doubtful; /* something stands behind them */
   } rows[] = {
-    { "all whole", NOTHING, 0, 4, FALSE, 5, 0, "" },
-    { "closed in order", NOTHING, 0, 0, TRUE, 5, 0, "" },
-    { "T3 in the last group, not synced", FLIP, 5, 3, FALSE, 4, 0, "5 Q5" },
-    { "T3 in the last group, another behind it whole", FLIP, 4, 3, FALSE, 4, 0, "4 Q4" },
-    { "T3 half written", NULS, 4, 3, FALSE, 3, 0, "4 Q4" },
-    { "T3 half written, the last", NULS, 5, 3, FALSE, 4, 0, "5 Q5" },
-    { "T3 cut", CUT, 5, 3, FALSE, 4, 0, "5 Q5" },
-    { "T3 synced", FLIP, 5, 4, FALSE, 4, 1, "" },
-    { "T3 in front of the last group", FLIP, 3, 2, FALSE, 4, 1, "" },
-    { "T3 not known what is synced", FLIP, 5, 0, FALSE, 4, 0, "5 Q5" },
-    { "T3 not known, in front of the last group", FLIP, 1, 0, FALSE, 4, 1, "" },
-    { "T3 ended", FLIP, 5, 0, TRUE, 4, 1, "" },
-    { "not begun", GONE, 4, 3, FALSE, 3, 0, "" },
-    { "synced and gone", GONE, 4, 4, FALSE, 3, 1, "" },
+    { "all whole", NOTHING, 0, 4, FALSE, 5, 0, "", 4, FALSE },
+    { "closed in order", NOTHING, 0, 0, TRUE, 5, 0, "", 4, TRUE },
+    { "T3 in the last group, not synced", FLIP, 5, 3, FALSE, 4, 0, "5 Q5", 3, TRUE },
+    { "T3 in the last group, another behind it whole", FLIP, 4, 3, FALSE, 4, 0, "4 Q4", 3, TRUE },
+    { "T3 half written", NULS, 4, 3, FALSE, 3, 0, "4 Q4", 3, TRUE },
+    { "T3 half written, the last", NULS, 5, 3, FALSE, 4, 0, "5 Q5", 3, TRUE },
+    { "T3 cut", CUT, 5, 3, FALSE, 4, 0, "5 Q5", 3, TRUE },
+    { "T3 synced", FLIP, 5, 4, FALSE, 4, 1, "", 4, FALSE },
+    { "T3 in front of the last group", FLIP, 3, 2, FALSE, 4, 1, "", 3, TRUE },
+    { "T3 not known what is synced", FLIP, 5, 0, FALSE, 4, 0, "5 Q5", 3, TRUE },
+    { "T3 not known, in front of the last group", FLIP, 1, 0, FALSE, 4, 1, "", 3, TRUE },
+    { "T3 ended", FLIP, 5, 0, TRUE, 4, 1, "", 4, TRUE },
+    { "not begun", GONE, 4, 3, FALSE, 3, 0, "", 3, FALSE },
+    { "synced and gone", GONE, 4, 4, FALSE, 3, 1, "", 4, FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -196,7 +198,8 @@ test_torn_or_damaged (void)
       tap_check_int (rows[i].name, recovery.records, rows[i].want_records);
       tap_check_int (rows[i].name, recovery.damaged, rows[i].want_damaged);
       tap_check_str (rows[i].name, torn, rows[i].want_torn);
-      tap_check_int (rows[i].name, recovery.synced, MAX (rows[i].synced, 1) * HF_BLOCK);
+      tap_check_int (rows[i].name, recovery.synced, rows[i].want_synced * HF_BLOCK);
+      tap_check_int (rows[i].name, recovery.doubtful > 0, rows[i].want_doubtful);
       tap_check (rows[i].name, recovery.has_nonce && strcmp (recovery.nonce.text, segment.nonce.text) == 0);
       tap_check_int (rows[i].name, kit_events_count (HF_EVENT_JOURNAL_DAMAGED), rows[i].want_damaged);
       tap_check_int (rows[i].name, kit_events_count (HF_EVENT_JOURNAL_TORN), recovery.torn->len);
@@ -204,9 +207,54 @@ test_torn_or_damaged (void)
     }
 }
 
-/* The chain goes on from the last whole record, or from what the header names. */
+/* The chain goes on from the last record that is known to have been synced, or
+ * from what the header names. */
 static void
 test_chain (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    guint64 published; /* blocks; 0: `open` is absent */
+    gboolean end;
+    gboolean want_last; /* the last record of all, and not the one before its group */
+  } rows[] = {
+    { "not known", 0, FALSE, FALSE },
+    { "the group before", 3, FALSE, FALSE },
+    { "all", 4, FALSE, TRUE },
+    { "closed in order", 0, TRUE, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (KitSpool) spool = kit_spool_new ();
+      g_auto (KitSegment) first;
+      HfDigest before;
+      HfRecovery recovery;
+
+      kit_segment_init (&first, 7, NULL);
+      kit_segment_message (&first, 1, MESSAGE, -1);
+      kit_segment_pad (&first);
+      kit_segment_message (&first, 2, MESSAGE, -1);
+      kit_segment_pad (&first);
+      before = first.chain;
+      kit_segment_message (&first, 3, MESSAGE, -1);
+      kit_segment_message (&first, 4, MESSAGE, -1);
+      kit_segment_pad (&first);
+      if (rows[i].end)
+        kit_segment_end (&first);
+      kit_segment_save (&first, spool, 65536);
+      if (rows[i].published != 0)
+        kit_publish (spool, 7, rows[i].published * HF_BLOCK);
+      tap_check (rows[i].name, recover (spool, &recovery, NULL));
+      tap_check (rows[i].name, recovery.has_chain);
+      tap_check (rows[i].name, hf_digest_equal (&recovery.chain, rows[i].want_last ? &first.chain : &before));
+      hf_recovery_clear (&recovery);
+    }
+}
+
+static void
+test_chain_of_header (void)
 {
   g_autoptr (KitSpool) spool = kit_spool_new ();
   g_auto (KitSegment) first;
@@ -215,9 +263,6 @@ test_chain (void)
 
   make_segment (&first);
   kit_segment_save (&first, spool, 0);
-  tap_check ("record", recover (spool, &recovery, NULL));
-  tap_check ("record", recovery.has_chain && hf_digest_equal (&recovery.chain, &first.chain));
-  hf_recovery_clear (&recovery);
   kit_segment_init (&second, 8, &first);
   kit_segment_save (&second, spool, 0);
   tap_check ("header", recover (spool, &recovery, NULL));
@@ -400,6 +445,7 @@ main (int argc, char **argv)
     { "torn-rule-add", test_torn_rule_add },
     { "torn-or-damaged", test_torn_or_damaged },
     { "chain", test_chain },
+    { "chain-of-header", test_chain_of_header },
     { "odd-files", test_odd_files },
     { "P5-open-segment-gone", test_P5_open_segment_gone },
     { "newer-version", test_newer_version },
