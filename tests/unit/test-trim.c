@@ -298,6 +298,36 @@ test_run_broken_end (void)
   is_explained ("views", spool);
 }
 
+/* A segment that ends in a record of which nobody knew that it was synced: the
+ * next one follows from the record before it, while both are there and after
+ * the first is gone. */
+static void
+test_run_unsynced_end (void)
+{
+  static const Declared declared = { "1 2", "" };
+  g_autoptr (KitSpool) spool = kit_spool_new ();
+  g_auto (KitSegment) first;
+  g_auto (KitSegment) second;
+  g_autoptr (GArray) plan = NULL;
+  guint removed;
+
+  kit_segment_init (&first, 1, NULL);
+  add_word (&first, "1");
+  kit_segment_pad (&first);
+  kit_segment_init (&second, 2, &first);
+  add_word (&first, "2");
+  kit_segment_pad (&first);
+  kit_segment_save (&first, spool, 0);
+  add_word (&second, "3");
+  kit_segment_pad (&second);
+  kit_segment_save (&second, spool, 0);
+  is_explained ("both", spool);
+  plan = plan_for (spool, &declared, 0);
+  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", &removed, NULL));
+  tap_check_int ("removed", removed, 1);
+  is_explained ("trimmed", spool);
+}
+
 /* Taken away without a note, a segment is missing; with one that was changed, too. */
 static void
 test_missing (void)
@@ -586,6 +616,7 @@ main (int argc, char **argv)
     { "plan-live", test_plan_live },
     { "run", test_run },
     { "run-broken-end", test_run_broken_end },
+    { "run-unsynced-end", test_run_unsynced_end },
     { "missing", test_missing },
     { "note-taken-out", test_note_taken_out },
     { "killed", test_killed },
