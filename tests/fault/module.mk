@@ -3,11 +3,14 @@
 # A longer run: HOLDFAST_LONG=1 make check TESTS=tests/fault/test-sweep
 FAULT_TESTS = \
 	tests/fault/test-powerloss \
+	tests/fault/test-stories \
 	tests/fault/test-sweep
 FAULT_LIBS = tests/fault/libfault.a $(CLIENT_LIBS) $(FILTER_LIBS) $(UNIT_CUNIT)
 
 tests_fault_test_powerloss_SOURCES = tests/fault/powerloss.c
 tests_fault_test_powerloss_LDADD = $(FAULT_LIBS)
+tests_fault_test_stories_SOURCES = tests/fault/stories.c
+tests_fault_test_stories_LDADD = $(FAULT_LIBS)
 tests_fault_test_sweep_SOURCES = tests/fault/sweep.c
 tests_fault_test_sweep_LDADD = $(FAULT_LIBS)
 
