@@ -25,6 +25,25 @@ check_PROGRAMS += tests/fuzz/replay-callbacks
 tests_fuzz_replay_callbacks_SOURCES = $(FUZZ_CALLBACKS) tests/fuzz/replay.c
 tests_fuzz_replay_callbacks_LDADD = $(FUZZ_CALLBACKS_LIBS)
 
-TESTS += tests/fuzz/replay-callbacks tests/fuzz/test-control.sh
+# The journal's reader, over a file in memory.
+FUZZ_RECORD = tests/fuzz/fuzz-record.c tests/fuzz/fuzz.h tests/fuzz/bake.c tests/fuzz/bake.h \
+	tests/fuzz/rules.c tests/fuzz/rules.h
+EXTRA_PROGRAMS += tests/fuzz/fuzz-record tests/fuzz/fuzz-config
+tests_fuzz_fuzz_record_SOURCES = $(FUZZ_RECORD)
+tests_fuzz_fuzz_record_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_record_LDADD = $(JOURNAL_LIBS)
+check_PROGRAMS += tests/fuzz/replay-record tests/fuzz/replay-config
+tests_fuzz_replay_record_SOURCES = $(FUZZ_RECORD) tests/fuzz/replay.c
+tests_fuzz_replay_record_LDADD = $(JOURNAL_LIBS)
+
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_config_LDADD = $(BASE_LIBS)
+tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c tests/fuzz/replay.c tests/fuzz/fuzz.h
+tests_fuzz_replay_config_LDADD = $(BASE_LIBS)
+
+TESTS += tests/fuzz/replay-callbacks tests/fuzz/replay-config tests/fuzz/replay-record \
+	tests/fuzz/test-control.sh
 dist_check_SCRIPTS += tests/fuzz/test-control.sh
-EXTRA_DIST += tests/fuzz/README tests/fuzz/callbacks.dict tests/fuzz/seeds
+EXTRA_DIST += tests/fuzz/README tests/fuzz/callbacks.dict tests/fuzz/config.dict \
+	tests/fuzz/record.dict tests/fuzz/seeds
