@@ -146,7 +146,7 @@ work (const FtWorker *worker, gpointer data)
   const Job *job = data;
   guint counts[FT_N_CALLS][FT_N_ON];
   guint index = 0;
-  FtCase at;
+  static FtCase at; /* libmilter's threads look at it until the process ends */
 
   ft_faults_install (TRUE);
   ft_case_init (&at, worker->root, job->figures);
@@ -260,7 +260,7 @@ work_control (const FtWorker *worker, gpointer data)
 {
   const Control *control = data;
   FtFigures figures = { 0 };
-  FtCase at;
+  static FtCase at;
 
   ft_faults_install (FALSE);
   ft_case_init (&at, worker->root, &figures);
