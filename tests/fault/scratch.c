@@ -170,6 +170,12 @@ ft_scaled (guint number)
   return MAX (1, number / SLOWER);
 }
 
+guint
+ft_stride (void)
+{
+  return ft_is_long () ? 1 : SLOWER;
+}
+
 gboolean
 ft_is_long (void)
 {

@@ -42,6 +42,10 @@ gboolean ft_wait_descriptors (guint most, gint limit_ms);
 /* A number that the build scales: sanitizers make everything slower. */
 guint ft_scaled (guint number);
 
+/* Of many cases like each other a sanitizer's build runs one in so many; 1 in a
+ * plain build, which runs all of them, and in a long run. */
+guint ft_stride (void);
+
 /* TRUE when a longer run was asked for: HOLDFAST_LONG=1. */
 gboolean ft_is_long (void);
 

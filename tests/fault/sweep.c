@@ -103,11 +103,14 @@ run_one (FtCase *at, const Job *job, const FtFault *fault, guint *out_met)
 }
 
 /* A start waits for its disk: there is nobody to be answered yet.  Where a
- * scenario makes many calls, each gets a third of the errnos, in turn. */
+ * scenario makes many calls, each gets a third of the errnos, in turn; in a
+ * sanitizer's build, a share of all faults. */
 static gboolean
 is_wanted (const Job *job, const FtFault *fault, guint row)
 {
   if (job->scenario->at_start && fault->mode == FT_HANG)
+    return FALSE;
+  if ((row + fault->nth + (guint) fault->call) % ft_stride () != 0)
     return FALSE;
   return !job->scenario->brief || ft_is_long () || fault->mode != FT_FAIL || fault->stays || (row + fault->nth) % 3 == 0;
 }

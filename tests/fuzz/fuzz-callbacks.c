@@ -66,7 +66,7 @@ static struct
 static gboolean
 fails (Call call)
 {
-  if (fault.call != call || !pthread_equal (pthread_self (), our_thread) || --fault.left > 0)
+  if (!pthread_equal (pthread_self (), our_thread) || fault.call != call || --fault.left > 0)
     return FALSE;
   fault.call = NO_CALL;
   speaking->fault_met = TRUE;
