@@ -173,7 +173,7 @@ class Cases:
     def explained(self, made, trimmed):
         status, said = made.verify()
         equal(status, 0, f"status of verify: {said}")
-        expect(f" 0 breaks of the chain, 0 segments missing, {trimmed} trimmed" in said, said)
+        expect(f" 0 breaks of the chain, 0 segments not read, 0 missing, {trimmed} trimmed" in said, said)
 
     def in_several_runs(self):
         """Newest first, oldest last: the chain goes over every gap."""
@@ -192,7 +192,7 @@ class Cases:
         (made.journal / "0000000002.bsmtp").unlink()
         status, said = made.verify()
         equal(status, 1, f"status of verify: {said}")
-        expect("missing: segment 0000000002.bsmtp" in said and "1 segments missing" in said, said)
+        expect("missing: segment 0000000002.bsmtp" in said and " 1 missing" in said, said)
         result = made.command("verify", "--json", check=False)
         rows = [json.loads(line) for line in result.stdout.splitlines()]
         expect(any(row.get("segment") == "0000000002.bsmtp" and row["copy"] is None for row in rows), f"not told: {rows}")
