@@ -86,7 +86,7 @@ check_message (HfReader *reader, HfItem *item)
 
   if (message == NULL)
     report (item, "whole, though it breaks %s", rule);
-  if (copy->len != message->len || memcmp (copy->data, message->data, copy->len) != 0)
+  if (copy->len != message->len || (copy->len > 0 && memcmp (copy->data, message->data, copy->len) != 0))
     report (item, "the message has %u octets and the copy %u, or they differ", message->len, copy->len);
   if (item->recipients->len != item->facts.rcpts)
     report (item, "%u recipients, not %" G_GUINT64_FORMAT, item->recipients->len, item->facts.rcpts);
