@@ -131,6 +131,7 @@ tap_run (const gchar *suite_name, const TapTest *tests, int argc, char **argv)
       return 2;
     }
   printf ("1..%d\n", planned);
+  fflush (stdout); /* before a test forks */
   CU_set_test_complete_handler (test_complete);
   CU_set_error_action (CUEA_IGNORE);
   CU_run_all_tests ();
