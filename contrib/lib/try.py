@@ -2,7 +2,8 @@
 """try.py - the tour that contrib/try gives
 
 Acts: build; start; pass the set of messages and compare; fill the disk, see
-the 452, see the sender keep the mail and deliver it after all; the journal.
+the 452, see the sender keep the mail and deliver it after all; the journal;
+lose a queued message, hear the auditor's alarm, send it again; the books.
 The parts are those of the tests: tests/lib.
 """
 import argparse
@@ -16,6 +17,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
 from lib import build, compare, lab, messages, storage  # noqa: E402 (the path has to be set first)
+from lib.auditor import LOST, Auditor  # noqa: E402
 from lib.client import Refused, send  # noqa: E402
 from lib.holdfast import Filter  # noqa: E402
 from lib.mta import write_lines  # noqa: E402
@@ -165,6 +167,48 @@ class Tour:
                  f"the sending host's mail; {sender.log_tail()}", pause=0.5)
         say(self.screen.good(f"… and all {BACKLOG} messages arrived by the sender's own retry."))
 
+    # the third act
+
+    def lose_one(self):
+        """A queue file that goes without a word, as a broken file system takes it.  The record's id, once it is missed."""
+        say = self.screen.say
+        self.mta.set(defer_transports="smtp")
+        queue_id = send(self.mta.port, messages.plain("precious")).queue_id
+        wait_for(lambda: f"{queue_id}: to=" in self.mta.log_text(), 30, "the message to be queued")
+        auditor = Auditor(self.filter, self.mta).start()
+        wait_for(lambda: auditor.fates(queue_id) == {"recipient@example.net": ("open", None)}, 30, "the books to have it")
+        say(f"Postfix took {queue_id} with a 250 and queued it. Now its queue file is removed, as a broken disk would.")
+        for path in (self.mta.dir / "spool" / "deferred").rglob(queue_id):
+            path.unlink()
+        say("Postfix logs nothing: the sender has a 250, and nobody would ever know. But the books stay open:")
+        wait_for(lambda: LOST in auditor.said(), 30, f"the alarm; {auditor.said()}")
+        alarm = next(line for line in auditor.said().splitlines() if LOST in line)
+        say("    " + self.screen.bad(alarm[:150]))
+        auditor.stop()
+        say(f"holdfast explain {queue_id}:")
+        self.quote(auditor.explain(queue_id).stdout)
+        self.mta.restore()
+        return self.filter.record_of(queue_id)["id"], auditor
+
+    def send_again(self, identity, auditor):
+        """What an operator does about it: the copy goes out again, and the books are told."""
+        say = self.screen.say
+        before = self.sink.count()
+        say(f"holdfast show {identity} | sendmail -i -f sender@example.org recipient@example.net")
+        lab.run(["/usr/sbin/sendmail", "-C", self.mta.etc, "-i", "-f", "sender@example.org", "recipient@example.net"],
+                data=self.filter.octets(identity).replace(b"\r\n", b"\n"))
+        wait_for(lambda: self.sink.count() > before and not self.mta.queue(), 30, "the lost message to arrive")
+        self.filter.command("settle", "--yes", "--reason", "sent again", identity)
+        auditor.once()
+        say(self.screen.good("It arrived, and is settled. holdfast balance:"))
+        result = self.filter.command("balance", check=False)
+        self.quote(result.stdout)
+        expect(result.returncode == 0, f"the books do not balance: {result.stdout.decode()}")
+
+    def quote(self, output):
+        for line in output.decode("utf-8", "replace").splitlines():
+            self.screen.say("    " + self.screen.paint("2", line[:150]))
+
     # the end
 
     def count_up(self):
@@ -220,6 +264,8 @@ def give_tour(place, screen, stay):
     tour.send_backlog(sender)
     screen.act("Counting up")
     tour.count_up()
+    screen.act("Losing a message that was taken, and finding it")
+    tour.send_again(*tour.lose_one())
     if stay:
         keep(tour, sender, screen)
         return
