@@ -218,10 +218,10 @@ def all_jobs(limit):
     """Every job, the long ones early, so that two at a time end together."""
     scripts = [path for folder in FOLDERS for path in sorted((TOP / "tests" / folder).glob("*.py"))
                if path.is_file() and os.access(path, os.X_OK)]
-    jobs = [unit_job("plain", limit)]
+    jobs = [unit_job(flavour, limit) for flavour in (*SANITIZED_SCRIPTS, "plain")]
     jobs += [script_job(path, "plain", limit) for path in scripts]
     for flavour, chosen in SANITIZED_SCRIPTS.items():
-        jobs += [unit_job(flavour, limit), control_job(flavour)]
+        jobs += [control_job(flavour)]
         jobs += [script_job(path, flavour, limit) for path in scripts
                  if script_name(path).startswith(chosen)]
     return jobs
