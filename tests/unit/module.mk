@@ -69,6 +69,7 @@ endif
 include tests/unit/audit.mk
 include tests/unit/journal.mk
 include tests/unit/pressure.mk
+include tests/unit/trim.mk
 
 dist_check_SCRIPTS = tests/unit/test-docs.sh
 TESTS += tests/unit/test-docs.sh
