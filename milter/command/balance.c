@@ -79,7 +79,13 @@ count_journal (Balance *self, HfView *view, GError **error)
   gboolean end = FALSE;
 
   for (guint i = 0; i < trimmed->notes->len; i++)
-    self->noted += g_array_index (trimmed->notes, HfTrimNote, i).recipients;
+    {
+      const HfTrimNote *note = &g_array_index (trimmed->notes, HfTrimNote, i);
+
+      /* a segment that is still there counts, whatever the notes say */
+      if (!hf_view_is_there (view, note->seq))
+        self->noted += note->recipients;
+    }
   while (hf_view_next (view, &entry, &end, error) && !end)
     /* two copies of one id are one message */
     if (entry.item->has_facts && hf_id_is_valid (entry.item->facts.id.text)

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define READERS_WAIT_MS (30 * 1000)
 #define DEFAULT_REASON "every recipient is void or settled and the retention is over"
 
 typedef struct
@@ -47,6 +48,7 @@ state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
       const HfAct *act = hf_state_place (states, entry);
 
       out_state->is_settled = act != NULL;
+      out_state->settled = entry->item->has_facts ? recipients->len : 0;
       out_state->settled_ms = act != NULL ? act->at_ms : G_MININT64;
       return;
     }
@@ -73,7 +75,7 @@ state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
 static const gchar *
 verdict_word (HfTrimVerdict verdict)
 {
-  static const gchar *const words[] = { "goes", "open", "newest", "unreadable", "damaged", "unsettled", "retention", "needed" };
+  static const gchar *const words[] = { "goes", "open", "newest", "unreadable", "damaged", "unsettled", "retention", "needed", "unasked" };
 
   return words[verdict];
 }
@@ -103,6 +105,8 @@ verdict_text (const Trim *self, const HfTrimSegment *segment)
     case HF_TRIM_RETENTION:
       hf_time_format (segment->settled_ms + self->retention_ms, until);
       return g_strdup_printf ("stays: kept until %s", until);
+    case HF_TRIM_UNASKED:
+      return g_strdup ("stays: not asked for");
     case HF_TRIM_NEEDED:
       return g_strdup_printf ("stays: it explains what is in segment %" G_GUINT64_FORMAT ", which stays", segment->needed_by);
     }
@@ -189,7 +193,8 @@ remove_segments (const Trim *self, const HfConfig *config, const GArray *plan)
   HfWho who;
 
   hf_who_init (&who);
-  ok = hf_trim_run (config->spool_directory, plan, &who, self->reason != NULL ? self->reason : DEFAULT_REASON, &removed, &error);
+  ok = hf_trim_run (config->spool_directory, plan, &who, self->reason != NULL ? self->reason : DEFAULT_REASON, READERS_WAIT_MS,
+                    &removed, &error);
   hf_who_clear (&who);
   fprintf (stderr, "removed %u of %u segments\n", removed, self->goes);
   if (ok)
@@ -228,6 +233,7 @@ static int
 run (Trim *self, const gchar *config_path)
 {
   int code = HF_EXIT_FINE;
+  HfTrimRules rules;
   g_autoptr (GError) error = NULL;
   g_autoptr (GArray) plan = NULL;
   g_autoptr (HfConfig) config = hf_select_config (config_path, "trim", &code);
@@ -237,7 +243,9 @@ run (Trim *self, const gchar *config_path)
   if (states == NULL)
     return code;
   self->retention_ms = config->retention_settled;
-  plan = hf_trim_plan (view, hf_sys_wall_ms (), self->retention_ms, state_of, states, hf_terminal_progress, &error);
+  rules = (HfTrimRules) { .now_ms = hf_sys_wall_ms (), .retention_ms = self->retention_ms, .state_of = state_of,
+                          .user_data = states, .progress = hf_terminal_progress };
+  plan = hf_trim_plan (view, &rules, &error);
   hf_terminal_progress_end ();
   g_clear_pointer (&view, hf_view_free); /* it holds the lock that the removal needs alone */
   if (plan != NULL && print_plan (self, plan, &error))

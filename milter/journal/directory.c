@@ -20,18 +20,45 @@ hf_segment_name (guint64 seq, HfSegmentName *out_name)
   g_snprintf (out_name->text, sizeof out_name->text, "%010" G_GUINT64_FORMAT "%s", seq, suffix);
 }
 
-gboolean
-hf_segment_seq (const gchar *name, guint64 *out_seq)
+static gboolean
+seq_within (const gchar *name, guint64 least, guint64 most, guint64 *out_seq)
 {
   const gsize digits = strspn (name, "0123456789");
   g_autofree gchar *number = g_strndup (name, digits);
   HfSegmentName canonical;
 
-  if (!g_ascii_string_to_unsigned (number, 10, 1, HF_SEQ_MAX, out_seq, NULL))
+  if (!g_ascii_string_to_unsigned (number, 10, least, most, out_seq, NULL))
     return FALSE;
   /* another spelling of a number would stand for a segment that it is not */
   hf_segment_name (*out_seq, &canonical);
   return strcmp (name, canonical.text) == 0;
+}
+
+gboolean
+hf_segment_seq (const gchar *name, guint64 *out_seq)
+{
+  return seq_within (name, 1, HF_SEQ_MAX, out_seq);
+}
+
+gboolean
+hf_carried_seq (const gchar *name, guint64 *out_seq)
+{
+  return seq_within (name, HF_CARRIED_FIRST, HF_CARRIED_MAX, out_seq);
+}
+
+gboolean
+hf_segment_is_carried (guint64 seq)
+{
+  return seq >= HF_CARRIED_FIRST;
+}
+
+gchar *
+hf_segment_path (const gchar *spool, guint64 seq)
+{
+  HfSegmentName name;
+
+  hf_segment_name (seq, &name);
+  return g_build_filename (spool, hf_segment_is_carried (seq) ? HF_CARRIED_DIRECTORY : HF_JOURNAL_DIRECTORY, name.text, NULL);
 }
 
 int
@@ -66,8 +93,8 @@ compare_seq (gconstpointer a, gconstpointer b)
   return x < y ? -1 : x > y;
 }
 
-GArray *
-hf_directory_list (const gchar *path, GError **error)
+static GArray *
+list_segments (const gchar *path, gboolean (*seq_of) (const gchar *name, guint64 *out_seq), GError **error)
 {
   g_autoptr (GArray) seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
   DIR *dir = opendir (path);
@@ -83,7 +110,7 @@ hf_directory_list (const gchar *path, GError **error)
     {
       guint64 seq;
 
-      if (hf_segment_seq (entry->d_name, &seq))
+      if (seq_of (entry->d_name, &seq))
         g_array_append_val (seqs, seq);
     }
   failed = errno;
@@ -95,6 +122,26 @@ hf_directory_list (const gchar *path, GError **error)
     }
   g_array_sort (seqs, compare_seq);
   return g_steal_pointer (&seqs);
+}
+
+GArray *
+hf_directory_list (const gchar *path, GError **error)
+{
+  return list_segments (path, hf_segment_seq, error);
+}
+
+GArray *
+hf_carried_list (const gchar *spool, GError **error)
+{
+  g_autofree gchar *path = g_build_filename (spool, HF_CARRIED_DIRECTORY, NULL);
+  g_autoptr (GError) failed = NULL;
+  GArray *seqs = list_segments (path, hf_carried_seq, &failed);
+
+  if (seqs == NULL && g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND))
+    return g_array_new (FALSE, FALSE, sizeof (guint64));
+  if (seqs == NULL)
+    g_propagate_error (error, g_steal_pointer (&failed));
+  return seqs;
 }
 
 gboolean

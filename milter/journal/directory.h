@@ -6,6 +6,7 @@
  *     SPOOL/journal/readers           held shared by readers, alone by what trims (readers.h)
  *     SPOOL/journal/trimmed           notes of removed segments (trimmed.h)
  *     SPOOL/journal/0000000042.bsmtp  segment 42
+ *     SPOOL/carried/1000000000000001.bsmtp  the first segment of records carried forward
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 G_BEGIN_DECLS
 
 #define HF_JOURNAL_DIRECTORY "journal"
+#define HF_CARRIED_DIRECTORY "carried"
 #define HF_JOURNAL_LOCK "lock"
 #define HF_JOURNAL_OPEN "open"
 #define HF_JOURNAL_SPARE "spare"
@@ -31,9 +33,21 @@ typedef struct
  * greater one must not lead the count to its end. */
 #define HF_SEQ_MAX G_GUINT64_CONSTANT (999999999999999)
 
+/* Segments of SPOOL/carried are numbered from here on, so that a number alone
+ * tells where its segment stands: in acts, notes, marks and the ledger. */
+#define HF_CARRIED_FIRST G_GUINT64_CONSTANT (1000000000000001)
+#define HF_CARRIED_MAX G_GUINT64_CONSTANT (1999999999999999)
+
+gboolean hf_segment_is_carried (guint64 seq);
+
 void hf_segment_name (guint64 seq, HfSegmentName *out_name);
 /* FALSE when @name is not exactly the name of a segment from 1 to HF_SEQ_MAX. */
 gboolean hf_segment_seq (const gchar *name, guint64 *out_seq);
+/* The same from HF_CARRIED_FIRST to HF_CARRIED_MAX. */
+gboolean hf_carried_seq (const gchar *name, guint64 *out_seq);
+
+/* "SPOOL/journal/0000000042.bsmtp", or below SPOOL/carried; freed by the caller. */
+gchar *hf_segment_path (const gchar *spool, guint64 seq);
 
 /**
  * hf_segment_open_file:
@@ -54,6 +68,9 @@ int hf_segment_open_file (const gchar *path, const gchar *step, guint64 *out_siz
  * NULL with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO.
  */
 GArray *hf_directory_list (const gchar *path, GError **error);
+
+/* The same of SPOOL/carried; empty where there is none. */
+GArray *hf_carried_list (const gchar *spool, GError **error);
 
 /* Gives @fd, new in the directory @dir_fd, to the directory's owner where root
  * made it: the spool's own programs have to get at it later.  FALSE with

@@ -4,8 +4,8 @@
  * of those settled is over, and nothing in it is needed to understand a segment
  * that stays.  What is torn or damaged has to be settled by itself: it may hold
  * more than what can be read of it.  The segment being written and the newest
- * closed one stay.  Nothing here knows how recipients come to be settled: the
- * caller tells.
+ * closed one stay.  Nothing here knows how recipients come to be settled, or
+ * which messages have a copy elsewhere: the caller tells.
  */
 #pragma once
 
@@ -16,10 +16,11 @@ G_BEGIN_DECLS
 /* What the caller knows of one entry. */
 typedef struct
 {
-  guint64 voids;       /* recipients, of a record that is whole */
+  guint64 voids;       /* recipients; of an entry that is not whole those that are known */
   guint64 settled;
-  guint64 provisional; /* neither */
+  guint64 provisional; /* neither; looked at only in a record that is whole */
   gboolean is_settled; /* of an entry that is not whole: its place was settled */
+  gboolean is_elsewhere; /* another copy of the message stays, and is the one that counts */
   gint64 settled_ms;   /* when the last of them was settled; G_MININT64: none was */
 } HfTrimState;
 
@@ -35,6 +36,7 @@ typedef enum
   HF_TRIM_UNSETTLED,
   HF_TRIM_RETENTION,   /* all is settled, but not for long enough */
   HF_TRIM_NEEDED,      /* explains something in a segment that stays */
+  HF_TRIM_UNASKED,     /* not one of those that were asked for */
 } HfTrimVerdict;
 
 typedef struct
@@ -49,21 +51,34 @@ typedef struct
   guint64 needed_by;     /* the segment that needs it */
 } HfTrimSegment;
 
+typedef struct
+{
+  gint64 now_ms;       /* wall clock */
+  gint64 retention_ms;
+  const GArray *only;  /* (nullable): of guint64: segments that are asked for; the others stay */
+  HfTrimStateOf state_of;
+  /* (nullable): where a copy of message @id stands beside those that the view
+   * meets; 0: nowhere */
+  guint64 (*copy_of) (const HfId *id, gpointer user_data);
+  gpointer user_data;
+  void (*progress) (const HfView *view); /* (nullable): called now and then */
+} HfTrimRules;
+
 /**
  * hf_trim_plan:
- * @view: new, with HF_READ_VERIFY and HF_READ_RECIPIENTS; read to its end
- * @now_ms: wall clock
- * @progress: (nullable): called now and then
+ * @view: new, with HF_READ_VERIFY and HF_READ_RECIPIENTS; read to its end.  Where
+ *   it looks at some segments only, those before and behind each that is asked
+ *   for are among them; what it can't tell of the others counts as a need
  *
  * Returns: (transfer full): of HfTrimSegment, one for each segment, oldest
  * first; NULL with hf_view_next()'s error.
  */
-GArray *hf_trim_plan (HfView *view, gint64 now_ms, gint64 retention_ms, HfTrimStateOf state_of, gpointer user_data,
-                      void (*progress) (const HfView *view), GError **error);
+GArray *hf_trim_plan (HfView *view, const HfTrimRules *rules, GError **error);
 
 /**
  * hf_trim_run:
  * @plan: from hf_trim_plan(), whose view has been freed
+ * @wait_ms: for readers to end
  * @out_removed: (out): how many are gone, also on FALSE
  *
  * Locks readers out, writes the notes of the segments that go, syncs them, and
@@ -72,7 +87,7 @@ GArray *hf_trim_plan (HfView *view, gint64 now_ms, gint64 retention_ms, HfTrimSt
  * never a segment whose explanation is gone.  FALSE with HF_ERROR_BUSY (readers
  * did not end), HF_ERROR_FULL, HF_ERROR_DENIED or HF_ERROR_IO.
  */
-gboolean hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gchar *reason,
+gboolean hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gchar *reason, gint64 wait_ms,
                       guint *out_removed, GError **error);
 
 G_END_DECLS

@@ -18,19 +18,31 @@ void
 hf_trimmed_clear (HfTrimmed *self)
 {
   g_clear_pointer (&self->notes, g_array_unref);
+  g_clear_pointer (&self->by_seq, g_hash_table_unref);
+}
+
+/* A run that was cut short may have left a note of a segment that stayed, and
+ * changed since: what is said last counts. */
+static void
+put_note (HfTrimmed *self, const HfTrimNote *note)
+{
+  const guint known = GPOINTER_TO_UINT (g_hash_table_lookup (self->by_seq, &note->seq));
+
+  if (known != 0)
+    {
+      g_array_index (self->notes, HfTrimNote, known - 1) = *note;
+      return;
+    }
+  g_array_append_vals (self->notes, note, 1);
+  g_hash_table_insert (self->by_seq, g_memdup2 (&note->seq, sizeof note->seq), GUINT_TO_POINTER (self->notes->len));
 }
 
 const HfTrimNote *
 hf_trimmed_find (const HfTrimmed *self, guint64 seq)
 {
-  for (guint i = self->notes->len; i > 0; i--)
-    {
-      const HfTrimNote *note = &g_array_index (self->notes, HfTrimNote, i - 1);
+  const guint known = GPOINTER_TO_UINT (g_hash_table_lookup (self->by_seq, &seq));
 
-      if (note->seq == seq)
-        return note;
-    }
-  return NULL;
+  return known != 0 ? &g_array_index (self->notes, HfTrimNote, known - 1) : NULL;
 }
 
 /* ---- reading ---- */
@@ -68,6 +80,7 @@ parse_note (const HfStatement *statement, HfTrimNote *note)
   note->at_ms = time_of (statement, "at");
   note->octets = number_of (statement, "octets");
   note->records = number_of (statement, "records");
+  note->elsewhere = number_of (statement, "elsewhere");
   note->breaches = number_of (statement, "breaches");
   note->recipients = number_of (statement, "recipients");
   note->voids = number_of (statement, "void");
@@ -92,7 +105,7 @@ take_note (HfTrimmed *self, const HfStatement *statement, const HfDigest *digest
   if (previous == NULL || !hf_hex_decode (previous, sizeof before, &before) || !hf_digest_equal (&before, &self->last))
     self->breaks++;
   self->last = *digest;
-  g_array_append_val (self->notes, note);
+  put_note (self, &note);
   return TRUE;
 }
 
@@ -150,6 +163,7 @@ hf_trimmed_load (const gchar *dir_path, HfTrimmed *out_trimmed, GError **error)
 
   memset (out_trimmed, 0, sizeof *out_trimmed);
   out_trimmed->notes = g_array_new (FALSE, FALSE, sizeof (HfTrimNote));
+  out_trimmed->by_seq = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
   if (fd < 0)
     return errno == ENOENT || hf_error_set_errno (error, errno, "trimmed-open", "cannot open '%s'", path);
@@ -197,6 +211,8 @@ write_note (GString *out, const HfTrimNote *note, const HfDigest *previous, cons
   add_time (&builder, "at", note->at_ms);
   hf_statement_add_number (&builder, "octets", note->octets);
   hf_statement_add_number (&builder, "records", note->records);
+  if (note->elsewhere > 0)
+    hf_statement_add_number (&builder, "elsewhere", note->elsewhere);
   hf_statement_add_number (&builder, "breaches", note->breaches);
   hf_statement_add_number (&builder, "recipients", note->recipients);
   hf_statement_add_number (&builder, "void", note->voids);
@@ -280,6 +296,7 @@ hf_trimmed_append (HfTrimmed *self, int dir_fd, const GArray *notes, const HfWho
   if (!ok)
     return FALSE;
   self->last = last;
-  g_array_append_vals (self->notes, notes->data, notes->len);
+  for (guint i = 0; i < notes->len; i++)
+    put_note (self, &g_array_index (notes, HfTrimNote, i));
   return TRUE;
 }

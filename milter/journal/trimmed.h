@@ -21,8 +21,9 @@ typedef struct
   gint64 at_ms;        /* when it was removed */
   guint64 octets;      /* of the file */
   guint64 records;     /* whole ones */
+  guint64 elsewhere;   /* of these: messages of which another copy stayed, and counts */
   guint64 breaches;    /* items that were torn or damaged, each settled by hand */
-  guint64 recipients;  /* of the whole records; void and settled add up to it */
+  guint64 recipients;  /* of all messages that count here; void and settled add up to it */
   guint64 voids;
   guint64 settled;
   gint64 first_ms;     /* earliest and latest time of its records; -1 when it has none */
@@ -35,7 +36,8 @@ typedef struct
 /* All notes. */
 typedef struct
 {
-  GArray *notes;      /* of HfTrimNote, in the order they were written */
+  GArray *notes;      /* of HfTrimNote, one for each segment: the last one that was written */
+  GHashTable *by_seq; /* HfTrimNote.seq to its index in notes, and 1 */
   HfDigest last;      /* digest of the last one; zero when there is none */
   guint64 breaks;     /* notes that do not follow from the one before them */
 } HfTrimmed;

@@ -41,6 +41,7 @@ typedef struct
 
 struct HfView
 {
+  gchar *spool;
   gchar *dir_path;
   HfReadFlags flags;
   HfPublished published;
@@ -48,7 +49,9 @@ struct HfView
   int readers_fd;
   HfTrimmed trimmed;
   GArray *missing;   /* of guint64 */
-  GArray *segments;  /* of SegmentNotes, ascending */
+  GArray *present;   /* of guint64: segments that are there, looked at or not */
+  gboolean partial;  /* some are not looked at */
+  GArray *segments;  /* of SegmentNotes, ascending; those that were carried come last */
   GHashTable *marks; /* id text to HfVoidMark */
   /* where the view is */
   guint next;        /* index of the segment after the open one */
@@ -107,7 +110,7 @@ notes_of (HfView *self, guint64 seq)
 static gboolean
 is_unpublished (const HfView *self, guint64 seq)
 {
-  return self->live && self->published.seq != 0 && seq > self->published.seq;
+  return self->live && self->published.seq != 0 && seq > self->published.seq && !hf_segment_is_carried (seq);
 }
 
 /* Octets of segment @seq that may be read: a live filter's open segment ends at
@@ -123,12 +126,10 @@ limit_of (const HfView *self, guint64 seq, guint64 size)
 static gboolean
 open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **error)
 {
-  HfSegmentName name;
   guint64 size;
 
-  hf_segment_name (notes->seq, &name);
   g_free (self->path);
-  self->path = g_build_filename (self->dir_path, name.text, NULL);
+  self->path = hf_segment_path (self->spool, notes->seq);
   self->fd = hf_segment_open_file (self->path, "view-open", &size, error);
   if (self->fd < 0
       || !hf_reader_init (&self->reader, self->fd, limit_of (self, notes->seq, size), flags,
@@ -306,6 +307,15 @@ look_around (const gchar *dir_path, HfPublished *out_published, gboolean *out_li
   return TRUE;
 }
 
+static gboolean
+has_seq (const GArray *seqs, guint64 wanted)
+{
+  for (guint i = 0; i < seqs->len; i++)
+    if (g_array_index (seqs, guint64, i) == wanted)
+      return TRUE;
+  return FALSE;
+}
+
 static void
 add_segment (HfView *self, guint64 seq)
 {
@@ -317,18 +327,34 @@ add_segment (HfView *self, guint64 seq)
   notes.torn_in = g_array_new (FALSE, FALSE, sizeof (guint64));
   notes.facts.seq = seq;
   notes.facts.followed = G_MAXUINT64;
-  notes.facts.is_open = self->live && self->published.seq != 0 && seq >= self->published.seq;
+  notes.facts.is_open = self->live && self->published.seq != 0 && seq >= self->published.seq && !hf_segment_is_carried (seq);
   g_array_append_val (self->segments, notes);
 }
 
+/* The journal first: what is carried away from it meanwhile is found in both. */
+static gboolean
+list_present (HfView *self, GError **error)
+{
+  g_autoptr (GArray) carried = NULL;
+
+  if (!look_around (self->dir_path, &self->published, &self->live, &self->present, error))
+    return FALSE;
+  carried = hf_carried_list (self->spool, error);
+  if (carried == NULL)
+    return FALSE;
+  g_array_append_vals (self->present, carried->data, carried->len);
+  return TRUE;
+}
+
 HfView *
-hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
+hf_view_open_some (const gchar *spool, HfReadFlags flags, const GArray *only, GError **error)
 {
   gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
-  g_autoptr (GArray) seqs = NULL;
   g_autoptr (HfView) self = g_new0 (HfView, 1);
 
+  self->spool = g_strdup (spool);
   self->dir_path = dir_path;
+  self->partial = only != NULL;
   self->flags = flags;
   self->fd = self->readers_fd = -1;
   self->missing = g_array_new (FALSE, FALSE, sizeof (guint64));
@@ -338,13 +364,20 @@ hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
   hf_item_init (&self->item);
   if (!hf_readers_share (dir_path, &self->readers_fd, error))
     return NULL;
-  if (!look_around (dir_path, &self->published, &self->live, &seqs, error))
+  if (!list_present (self, error))
     return NULL;
   hf_trimmed_load (dir_path, &self->trimmed, NULL); /* what it can't tell is told as missing */
-  for (guint i = 0; i < seqs->len; i++)
-    add_segment (self, g_array_index (seqs, guint64, i));
+  for (guint i = 0; i < self->present->len; i++)
+    if (only == NULL || has_seq (only, g_array_index (self->present, guint64, i)))
+      add_segment (self, g_array_index (self->present, guint64, i));
   learn (self);
   return g_steal_pointer (&self);
+}
+
+HfView *
+hf_view_open (const gchar *spool, HfReadFlags flags, GError **error)
+{
+  return hf_view_open_some (spool, flags, NULL, error);
 }
 
 void
@@ -356,6 +389,7 @@ hf_view_free (HfView *self)
   hf_sys_close (&self->readers_fd);
   hf_trimmed_clear (&self->trimmed);
   g_array_unref (self->missing);
+  g_clear_pointer (&self->present, g_array_unref);
   hf_item_clear (&self->item);
   hf_hash_clear (&self->hash);
   g_hash_table_unref (self->marks);
@@ -363,10 +397,21 @@ hf_view_free (HfView *self)
   g_clear_error (&self->unreadable);
   g_free (self->path);
   g_free (self->dir_path);
+  g_free (self->spool);
   g_free (self);
 }
 
 /* ---- the second pass ---- */
+
+/* The newest segment of the journal: nobody has looked at it since. */
+static gboolean
+is_newest (const HfView *self, guint index)
+{
+  const SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, index);
+
+  return !hf_segment_is_carried (notes->seq)
+         && (index + 1 == self->segments->len || hf_segment_is_carried ((notes + 1)->seq));
+}
 
 static HfCopy
 judge (const SegmentNotes *notes, gboolean newest, const HfItem *item)
@@ -415,7 +460,7 @@ fill_entry (HfView *self, HfViewEntry *entry)
   entry->path = self->path;
   entry->name = strrchr (self->path, '/') + 1;
   /* what can't be read is no unfinished write */
-  entry->copy = self->unreadable != NULL ? HF_COPY_DAMAGED : judge (notes, self->next == self->segments->len, item);
+  entry->copy = self->unreadable != NULL ? HF_COPY_DAMAGED : judge (notes, is_newest (self, self->next - 1), item);
   entry->unreadable = self->unreadable;
   if (item->has_facts)
     entry->mark = g_hash_table_lookup (self->marks, item->facts.id.text);
@@ -454,10 +499,19 @@ follow_note (HfView *self, const SegmentNotes *notes)
 static void
 start_chain (HfView *self)
 {
+  const SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, self->next - 1);
+
+  if (hf_segment_is_carried (notes->seq))
+    {
+      self->chain = self->sure = (Chain){ TRUE }; /* it follows from nothing: its own chain begins with NULs */
+      return;
+    }
   self->chain = self->sure;
+  if (self->partial && notes_of (self, notes->facts.previous_seq) == NULL)
+    self->chain = (Chain){ FALSE };
   if (self->next > 1 && g_array_index (self->segments, SegmentNotes, self->next - 2).unread)
     self->chain = (Chain){ FALSE };
-  follow_note (self, &g_array_index (self->segments, SegmentNotes, self->next - 1));
+  follow_note (self, notes);
   if (self->reader.has_previous && (!self->chain.known || self->chain.breach))
     self->chain = (Chain){ TRUE, self->reader.previous, FALSE };
   self->sure = self->chain;
@@ -555,6 +609,12 @@ hf_view_segment (const HfView *self, guint index, HfViewSegment *out_segment)
   *out_segment = notes->facts;
   out_segment->marks = notes->marks;
   out_segment->torn = notes->torn_in;
+}
+
+gboolean
+hf_view_is_there (const HfView *self, guint64 seq)
+{
+  return has_seq (self->present, seq);
 }
 
 const GArray *

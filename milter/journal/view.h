@@ -1,5 +1,9 @@
 /* view.h - the whole journal as a reader sees it, while the filter goes on
  *
+ * All segments of SPOOL/journal, and behind them those of SPOOL/carried, to
+ * which messages were carried forward (carried.h).  A message may be met
+ * twice: two copies of one id are one message.
+ *
  * Joins what one segment can't tell by itself: void marks that stand in later
  * segments, notes of torn writes, where the open segment is synced, the nonce
  * of a segment whose header is broken, and the chain from segment to segment.
@@ -55,6 +59,15 @@ typedef struct HfView HfView;
  * HF_ERROR_DENIED, HF_ERROR_IO, or HF_ERROR_BUSY when that takes too long.
  */
 HfView *hf_view_open (const gchar *spool, HfReadFlags flags, GError **error);
+/**
+ * hf_view_open_some:
+ * @only: (nullable): of guint64: the segments to look at; NULL: all
+ *
+ * The others count as being there, but are not read, and nothing that stands in
+ * them is known: marks, notes of torn writes, what a header tells of the segment
+ * before it.  A segment is told rightly with the one behind it beside it.
+ */
+HfView *hf_view_open_some (const gchar *spool, HfReadFlags flags, const GArray *only, GError **error);
 void hf_view_free (HfView *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfView, hf_view_free)
 
@@ -89,6 +102,9 @@ typedef struct
 
 /* The @index-th segment, oldest first. */
 void hf_view_segment (const HfView *self, guint index, HfViewSegment *out_segment);
+
+/* Segment @seq is there, be it looked at or not. */
+gboolean hf_view_is_there (const HfView *self, guint64 seq);
 
 /* Segments that a later header names as the one before it, that are not there,
  * and that no note of trimming explains: of guint64, borrowed. */
