@@ -1,11 +1,10 @@
 /* holdfast-milter.c - the filter's life: start, signals, stop
  *
  * libmilter has a signal thread of its own, which would cut open transactions
- * at SIGTERM.  The kernel gives a signal sent to the process to the main
- * thread where that one does not block it; so the main thread alone keeps the
- * signals unblocked and handles them, and libmilter runs in another thread.
- * smfi_stop() is not waited for: libmilter takes seconds to return, and by
- * then nothing of ours is left to end.
+ * at SIGTERM.  So the main thread alone keeps the signals unblocked and handles
+ * them, libmilter runs in another thread, and its signal thread gets none (see
+ * sigwait below).  smfi_stop() is not waited for: libmilter takes seconds to
+ * return, and by then nothing of ours is left to end.
  *
  * Exit codes: 0 stopped in order; 1 stopped with work unfinished; 2 usage or
  * configuration; 3 anything else that kept it from starting.
@@ -50,6 +49,17 @@ on_signal (int number)
 
   (void) written; /* a full pipe already holds what is to be done */
   errno = saved;
+}
+
+/* Stands in front of the C library's, for libmilter's signal thread, which is the
+ * one caller.  Of several signals that are pending together the kernel gives
+ * each to any thread that takes it: a SIGTERM right behind a SIGUSR1, or to a
+ * process that was stopped, would go to that thread, and with it the sessions. */
+int
+sigwait (const sigset_t *set, int *number)
+{
+  for (;;)
+    pause ();
 }
 
 static void
@@ -207,8 +217,17 @@ choose_targets (const HfConfig *config, GError **error)
          || hf_config_error (config, "milter", "log_to", error, "%s", failed->message);
 }
 
-/* Everything that a start can fail at, in an order in which nothing has to be
- * undone: the socket while root may still make it, the journal as the user. */
+static gboolean
+take_over (HfFilter *filter, const HfConfig *config, int ended_fd[2], GError **error)
+{
+  if (!hf_privilege_drop (config, error))
+    return FALSE;
+  hf_privilege_limit ();
+  return hf_filter_open (filter, config, error) && start_libmilter (config, ended_fd, error);
+}
+
+/* Everything that a start can fail at, in an order in which only the socket has
+ * to be undone: it is made while root may still do it, the journal as the user. */
 static gboolean
 set_up (HfFilter *filter, const HfConfig *config, int ended_fd[2], GError **error)
 {
@@ -219,10 +238,10 @@ set_up (HfFilter *filter, const HfConfig *config, int ended_fd[2], GError **erro
     return hf_error_set (error, HF_ERROR_IO, "start", "libmilter does not take the callbacks");
   if (!hf_listen (config, error))
     return FALSE;
-  if (!hf_privilege_drop (config, error))
-    return FALSE;
-  hf_privilege_limit ();
-  return hf_filter_open (filter, config, error) && start_libmilter (config, ended_fd, error);
+  if (take_over (filter, config, ended_fd, error))
+    return TRUE;
+  hf_listen_end (config);
+  return FALSE;
 }
 
 static int

@@ -137,7 +137,10 @@ hf_listen (const HfConfig *config, GError **error)
   umask (mask);
   if (opened != MI_SUCCESS)
     return fail (config, error, "cannot listen on", config->milter_socket);
-  return !is_unix || set_permissions (config, spec->path, gid, error);
+  if (!is_unix || set_permissions (config, spec->path, gid, error))
+    return TRUE;
+  unlink (spec->path);
+  return FALSE;
 }
 
 void

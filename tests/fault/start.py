@@ -73,6 +73,7 @@ def refuses(made, reason, line=None, argv=()):
         expect(re.search(rf"{re.escape(str(made.config))}:{line}\b", said), f"line {line} is not named: {said}")
     expect(re.search(reason, said), f"no {reason!r} in: {said}")
     equal(tree(made.spool), before, "spool after a start that failed")
+    expect(not made.socket_path.exists(), "a start that failed left its socket")
 
 
 class Starts:

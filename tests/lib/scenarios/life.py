@@ -31,6 +31,7 @@ def second_on_spool(site):
     second = site.filter(start=False, spool=made.spool,
                          settings={"milter.socket": f"unix:{made.socket_path.with_name('second.sock')}"})
     fails_to_start(second, rf"{re.escape(str(made.spool))}.*(in use|another|locked)")
+    expect(not made.socket_path.with_name("second.sock").exists(), "the second left its socket")
     taken(site, made, plain())
 
 
