@@ -205,6 +205,17 @@ real_descriptors (guint64 *out_used, guint64 *out_limit)
   return 0;
 }
 
+static int
+real_forget (int fd, off_t offset, off_t length)
+{
+  const int failed = posix_fadvise (fd, offset, length, POSIX_FADV_DONTNEED);
+
+  if (failed == 0)
+    return 0;
+  errno = failed;
+  return -1;
+}
+
 #define REAL_CALLS                                                                             \
   {                                                                                            \
     .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
@@ -213,7 +224,8 @@ real_descriptors (guint64 *out_used, guint64 *out_limit)
     .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
     .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held,                \
     .fs_type = real_fs_type, .no_copy_on_write = real_no_copy_on_write,                        \
-    .is_shared = real_is_shared, .unseen = real_unseen, .descriptors = real_descriptors        \
+    .is_shared = real_is_shared, .unseen = real_unseen, .descriptors = real_descriptors,       \
+    .forget = real_forget, .clock_gettime = clock_gettime                                      \
   }
 
 HfSys hf_sys = REAL_CALLS;
@@ -296,7 +308,7 @@ clock_ms (clockid_t clock)
 {
   struct timespec ts;
 
-  clock_gettime (clock, &ts);
+  hf_sys.clock_gettime (clock, &ts);
   return (gint64) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 

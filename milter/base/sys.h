@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
+#include <time.h>
 
 G_BEGIN_DECLS
 
@@ -56,6 +57,11 @@ typedef struct
   int (*unseen) (const char *path, guint64 *out_octets);
   /* descriptors that this process holds, and may hold */
   int (*descriptors) (guint64 *out_used, guint64 *out_limit);
+  /* drops what memory holds of the file from @offset on (to its end where @length
+   * is 0), so that the next read asks the device; what is not synced stays */
+  int (*forget) (int fd, off_t offset, off_t length);
+  /* behind hf_sys_monotonic_ms() and hf_sys_wall_ms() */
+  int (*clock_gettime) (clockid_t clock, struct timespec *out_time);
 } HfSys;
 
 /* The table in use.  Replaced only by tests, before any thread is started. */

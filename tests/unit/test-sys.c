@@ -359,6 +359,40 @@ test_clocks (void)
   tap_check ("wall is in milliseconds", ABS (wall_ms - g_get_real_time () / 1000) < 60000);
 }
 
+static int
+fixed_clock (clockid_t clock, struct timespec *out_time)
+{
+  *out_time = (struct timespec){ .tv_sec = clock == CLOCK_REALTIME ? 1795378685 : 77, .tv_nsec = 123999999 };
+  return 0;
+}
+
+static void
+test_other_clocks (void)
+{
+  hf_sys.clock_gettime = fixed_clock;
+  tap_check_int ("wall", hf_sys_wall_ms (), G_GINT64_CONSTANT (1795378685123));
+  tap_check_int ("monotonic", hf_sys_monotonic_ms (), 77123);
+  hf_sys = hf_sys_real;
+}
+
+/* Whether it was dropped is the kernel's; that nothing is lost is ours. */
+static void
+test_forget (void)
+{
+  g_autofree gchar *path = path_of ("forget");
+  int fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  gchar text[4] = "";
+
+  tap_check_int ("write", hf_sys_write_all (fd, "text", 4), 0);
+  tap_check_int ("not synced", hf_sys.forget (fd, 0, 0), 0);
+  tap_check_int ("read", hf_sys_pread_all (fd, text, 4, 0), 4);
+  tap_check ("kept", memcmp (text, "text", 4) == 0);
+  close (fd);
+  errno = 0;
+  tap_check_int ("no file", hf_sys.forget (-1, 0, 0), -1);
+  tap_check_int ("why", errno, EBADF);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -374,10 +408,12 @@ main (int argc, char **argv)
     { "descriptors", test_descriptors },
     { "random", test_random },
     { "clocks", test_clocks },
+    { "other-clocks", test_other_clocks },
+    { "forget", test_forget },
     { NULL, NULL },
   };
   static const gchar *const files[] = { "write", "pwrite", "pread", "close", "old",  "taken",
-                                        "free",  "same",   "other", "lock" };
+                                        "free",  "same",   "other", "lock",   "forget" };
   int status;
 
   directory = g_dir_make_tmp ("holdfast-test-sys-XXXXXX", NULL);
