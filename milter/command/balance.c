@@ -27,6 +27,7 @@ typedef struct
   guint64 classes[N_CLASSES]; /* from the books */
   guint64 silent;             /* of settled: nobody told the sender */
   guint64 gone;               /* of the books: their copy is gone, and no note says that it was trimmed */
+  guint64 damaged;            /* of the books: their copy is there and no longer verifies */
   guint64 trimmed;            /* of the books: their copy was trimmed */
 } Sums;
 
@@ -102,14 +103,17 @@ add_row (Sums *sums, sqlite3_stmt *row)
   const gchar *state = (const gchar *) sqlite3_column_text (row, 1);
   const gchar *copy = (const gchar *) sqlite3_column_text (row, 3);
   const guint64 number = (guint64) sqlite3_column_int64 (row, 4);
+  const gboolean gone = sqlite3_column_int (row, 5) != 0;
 
   for (guint i = 0; i < N_CLASSES; i++)
     if (strcmp (state, class_names[i]) == 0)
       sums->classes[i] += number;
   if (sqlite3_column_int (row, 2) != 0)
     sums->silent += number;
-  if (strcmp (copy, "damaged") == 0)
+  if (gone)
     sums->gone += number;
+  else if (strcmp (copy, "damaged") == 0)
+    sums->damaged += number;
   if (strcmp (copy, "trimmed") == 0)
     sums->trimmed += number;
 }
@@ -131,8 +135,8 @@ count_books (Balance *self, HfLedger *ledger, GError **error)
 {
   g_autoptr (sqlite3_stmt) row
       = hf_ledger_prepare (ledger,
-                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*) FROM envelope e"
-                           " JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4",
+                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*), e.copy_fault IS '" HF_LEDGER_GONE "'"
+                           " FROM envelope e JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4, 6",
                            error);
   g_autoptr (sqlite3_stmt) unjournaled
       = row != NULL ? hf_ledger_prepare (ledger,
@@ -209,6 +213,7 @@ json_sums (HfJson *json, const Sums *sums, guint64 journaled, gboolean balanced)
   hf_json_uint (json, "settled_without_notice", sums->silent);
   hf_json_uint (json, "trimmed", sums->trimmed);
   hf_json_uint (json, "copy_gone", sums->gone);
+  hf_json_uint (json, "copy_damaged", sums->damaged);
   hf_json_bool (json, "balanced", balanced);
 }
 
@@ -260,6 +265,9 @@ print_words (const Balance *self)
     printf ("%" G_GUINT64_FORMAT " recipients are known from the books alone: their copies are gone, and nobody trimmed them.\n"
             "Next: holdfast list --copy damaged\n",
             self->all.gone);
+  if (self->all.damaged > 0)
+    printf ("%" G_GUINT64_FORMAT " recipients have copies that no longer verify.  Next: holdfast list --copy damaged\n",
+            self->all.damaged);
   if (self->later > 0)
     printf ("%" G_GUINT64_FORMAT " recipients of the journal are not in the books yet.\n", self->later);
   if (self->unjournaled > 0)

@@ -51,6 +51,7 @@ hf_case_free (HfCase *self)
   g_free (self->sender);
   g_free (self->segment_name);
   g_free (self->copy);
+  g_free (self->copy_fault);
   g_free (self);
 }
 
@@ -160,7 +161,8 @@ static gboolean
 load_envelope (HfLedger *ledger, const gchar *spool, HfCase *one, gint64 envelope, GError **error)
 {
   g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (
-      ledger, "SELECT id, at, queue, client, sender, segment, offset, bytes, copy FROM envelope WHERE n = ?1", error);
+      ledger, "SELECT id, at, queue, client, sender, segment, offset, bytes, copy, copy_fault FROM envelope WHERE n = ?1",
+      error);
   HfSegmentName name;
 
   if (row == NULL)
@@ -179,6 +181,7 @@ load_envelope (HfLedger *ledger, const gchar *spool, HfCase *one, gint64 envelop
   hf_segment_name (one->segment, &name);
   one->segment_name = g_strdup (name.text);
   one->copy = text_of (row, 8);
+  one->copy_fault = text_of (row, 9);
   if (strcmp (one->copy, "trimmed") != 0)
     {
       g_free (one->copy);

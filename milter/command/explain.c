@@ -80,8 +80,9 @@ print_copy (const HfCase *one)
   gchar at[25];
 
   hf_time_format (one->at_ms, at);
-  printf ("%s  journaled in segment %" G_GUINT64_FORMAT " at offset %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " octets; copy %s\n",
-          at, one->segment, one->offset, one->bytes, one->copy);
+  printf ("%s  journaled in segment %" G_GUINT64_FORMAT " at offset %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " octets; copy %s%s%s\n",
+          at, one->segment, one->offset, one->bytes, one->copy, one->copy_fault != NULL ? ": " : "",
+          one->copy_fault != NULL ? one->copy_fault : "");
 }
 
 static void
@@ -205,6 +206,7 @@ print_json (const HfCase *one, GError **error)
   hf_json_string (&json, "sender", one->sender);
   json_verdicts (&json, one);
   hf_json_string (&json, "copy", one->copy);
+  hf_json_string (&json, "copy_fault", one->copy_fault);
   hf_json_string (&json, "segment", one->segment_name);
   json_steps (&json, one);
   hf_json_end_object (&json);

@@ -40,6 +40,7 @@ typedef struct
   guint64 segment, offset, bytes;
   gchar *segment_name;
   gchar *copy;         /* whole, damaged, trimmed; looked at now */
+  gchar *copy_fault;   /* what re-reading found wrong with it, or NULL */
   GArray *verdicts;    /* of HfCaseVerdict */
   GArray *steps;       /* of HfStep, by seq */
 } HfCase;

@@ -146,7 +146,9 @@ fill_item (sqlite3_stmt *row, HfItem *item)
 
   item->kind = HF_ITEM_MESSAGE;
   item->has_facts = TRUE;
-  item->fault = "the segment is missing";
+  item->fault = g_intern_string ((const gchar *) sqlite3_column_text (row, 11));
+  if (item->fault == NULL)
+    item->fault = "not found where it was written";
   g_strlcpy (facts->id.text, (const gchar *) sqlite3_column_text (row, 1), sizeof facts->id.text);
   item->offset = (guint64) sqlite3_column_int64 (row, 3);
   item->length = (guint64) sqlite3_column_int64 (row, 4);
@@ -187,7 +189,7 @@ hf_fates_each_missing (HfFates *self, GHashTable *seen,
 {
   g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (self->ledger,
                                                     "SELECT n, id, segment, offset, length, at, queue, daemon, client, sender,"
-                                                    " bytes FROM envelope WHERE copy <> 'trimmed' ORDER BY segment, offset",
+                                                    " bytes, copy_fault FROM envelope WHERE copy <> 'trimmed' ORDER BY segment, offset",
                                                     error);
   int step;
 

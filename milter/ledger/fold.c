@@ -33,6 +33,9 @@ typedef enum
   DECLARE_PLACE,
   PUT_POSITION,
   ADD_SNAPSHOT,
+  PUT_COPY,
+  PUT_BREACH,
+  DROP_BREACH,
   N_STATEMENTS,
 } Sql;
 
@@ -40,7 +43,8 @@ G_STATIC_ASSERT (N_STATEMENTS <= HF_FOLD_STATEMENTS);
 
 static const gchar *const sql_texts[] = {
   [ADD_ENVELOPE] = "INSERT OR IGNORE INTO envelope (id, segment, offset, length, at, queue, instance, daemon, client,"
-                   " sender, bytes, fault) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                   " sender, bytes, fault, copy) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                   " CASE WHEN ?12 IS NULL THEN 'whole' ELSE 'torn' END)",
   [ADD_RECIPIENT] = "INSERT OR IGNORE INTO recipient (envelope, position, address, state) VALUES (?1, ?2, ?3, 'provisional')",
   [VOID_ENVELOPE] = "UPDATE envelope SET void_reason = ?2 WHERE id = ?1",
   [PUT_MAIL] = "INSERT INTO mail (n, queue, host, instance, at, sender, message_id, parent, link, accepted)"
@@ -67,6 +71,10 @@ static const gchar *const sql_texts[] = {
   [DECLARE_PLACE] = "INSERT OR IGNORE INTO place (segment, offset, act) VALUES (?1, ?2, ?3)",
   [PUT_POSITION] = "INSERT OR REPLACE INTO position (source, value) VALUES (?1, ?2)",
   [ADD_SNAPSHOT] = "INSERT OR REPLACE INTO snapshot (n, at, messages, missing) VALUES (?1, ?2, ?3, ?4)",
+  [PUT_COPY] = "UPDATE envelope SET copy = ?4, copy_fault = ?5, copy_since = ?6"
+               " WHERE id = ?1 AND segment = ?2 AND offset = ?3",
+  [PUT_BREACH] = "INSERT OR REPLACE INTO breach (segment, offset, length, fault, at) VALUES (?1, ?2, ?3, ?4, ?5)",
+  [DROP_BREACH] = "DELETE FROM breach WHERE segment = ?1 AND offset = ?2",
 };
 
 /* What is being entered. */
@@ -403,6 +411,40 @@ fold_snapshot (Fold *self)
   return step (self);
 }
 
+static gboolean
+fold_breach (Fold *self)
+{
+  const gboolean over = g_strcmp0 (hf_statement_get (self->in, "state"), "whole") == 0;
+
+  if (!use (self, over ? DROP_BREACH : PUT_BREACH))
+    return FALSE;
+  bind_number (self, 1, "segment");
+  bind_number (self, 2, "offset");
+  if (over)
+    return step (self);
+  bind_number (self, 3, "length");
+  bind_text (self, 4, "fault");
+  bind_time (self, 5, "at");
+  return step (self);
+}
+
+/* What a later reading found of a copy, or of a place that no message is known of. */
+static gboolean
+fold_copy (Fold *self)
+{
+  if (hf_statement_get (self->in, "id") == NULL)
+    return fold_breach (self);
+  if (!use (self, PUT_COPY))
+    return FALSE;
+  bind_text (self, 1, "id");
+  bind_number (self, 2, "segment");
+  bind_number (self, 3, "offset");
+  bind_text (self, 4, "state");
+  bind_text (self, 5, "fault");
+  bind_time (self, 6, "at");
+  return step (self);
+}
+
 static const struct
 {
   const gchar *kind;
@@ -411,7 +453,7 @@ static const struct
   { "evidence", fold_evidence }, { "fate", fold_fate },   { "leg", fold_leg },           { "mail", fold_mail },
   { "envelope", fold_envelope }, { "link", fold_link },   { "closed", fold_closed },     { "void", fold_void },
   { "position", fold_position }, { "source", fold_source }, { "incident", fold_incident }, { "act", fold_act },
-  { "snapshot", fold_snapshot },
+  { "snapshot", fold_snapshot }, { "copy", fold_copy },
 };
 
 gboolean

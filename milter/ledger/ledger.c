@@ -328,25 +328,50 @@ contains (const GArray *sorted, guint64 wanted)
   return FALSE;
 }
 
-static gboolean
-set_copy (HfLedger *self, guint64 segment, const gchar *copy, GError **error)
+typedef enum
 {
-  g_autoptr (sqlite3_stmt) statement
-      = hf_ledger_prepare (self, "UPDATE envelope SET copy = ?2 WHERE segment = ?1 AND copy IS NOT ?2", error);
+  SEGMENT_PRESENT,
+  SEGMENT_TRIMMED,
+  SEGMENT_GONE,
+} SegmentFate;
+
+/* What the fate of its segment makes of a copy; each changes only what it has to. */
+static const gchar *const copy_texts[] = {
+  [SEGMENT_PRESENT] = "UPDATE envelope SET copy = CASE WHEN fault IS NULL THEN 'whole' ELSE 'torn' END, copy_fault = NULL"
+                      " WHERE segment = ?1 AND (copy = 'trimmed' OR copy_fault = '" HF_LEDGER_GONE "')",
+  [SEGMENT_TRIMMED] = "UPDATE envelope SET copy = 'trimmed', copy_fault = NULL, copy_since = NULL"
+                      " WHERE segment = ?1 AND copy <> 'trimmed'",
+  [SEGMENT_GONE] = "UPDATE envelope SET copy = 'damaged', copy_fault = '" HF_LEDGER_GONE "', copy_since = NULL"
+                   " WHERE segment = ?1 AND copy_fault IS NOT '" HF_LEDGER_GONE "'",
+};
+
+static gboolean
+run_for (HfLedger *self, const gchar *sql, guint64 segment, GError **error)
+{
+  g_autoptr (sqlite3_stmt) statement = hf_ledger_prepare (self, sql, error);
 
   if (statement == NULL)
     return FALSE;
   sqlite3_bind_int64 (statement, 1, (gint64) segment);
-  sqlite3_bind_text (statement, 2, copy, -1, SQLITE_STATIC);
   return sqlite3_step (statement) == SQLITE_DONE || hf_ledger_error (self, error);
+}
+
+static gboolean
+set_copies (HfLedger *self, guint64 segment, SegmentFate fate, guint64 *missing, GError **error)
+{
+  if (!run_for (self, copy_texts[fate], segment, error))
+    return FALSE;
+  if (fate == SEGMENT_GONE)
+    *missing += (guint64) sqlite3_changes (self->db);
+  return fate == SEGMENT_PRESENT || run_for (self, "DELETE FROM breach WHERE segment = ?1", segment, error);
 }
 
 gboolean
 hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *trimmed, guint64 *out_missing,
                           GError **error)
 {
-  g_autoptr (sqlite3_stmt) statement = hf_ledger_prepare (
-      self, "SELECT segment, count(*), min(copy), max(copy) FROM envelope GROUP BY segment", error);
+  g_autoptr (sqlite3_stmt) statement
+      = hf_ledger_prepare (self, "SELECT segment FROM envelope UNION SELECT segment FROM breach", error);
   int step;
 
   *out_missing = 0;
@@ -358,16 +383,12 @@ hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *t
   while ((step = sqlite3_step (statement)) == SQLITE_ROW)
     {
       const guint64 segment = (guint64) sqlite3_column_int64 (statement, 0);
-      const gchar *copy = contains (present, segment)   ? "whole"
-                          : contains (trimmed, segment) ? "trimmed"
-                                                        : "damaged";
+      const SegmentFate fate = contains (present, segment)   ? SEGMENT_PRESENT
+                               : contains (trimmed, segment) ? SEGMENT_TRIMMED
+                                                             : SEGMENT_GONE;
 
-      if (strcmp (copy, "damaged") == 0 && strcmp ((const gchar *) sqlite3_column_text (statement, 2), "damaged") != 0)
-        *out_missing += (guint64) sqlite3_column_int64 (statement, 1);
-      if (strcmp ((const gchar *) sqlite3_column_text (statement, 2), copy) != 0
-          || strcmp ((const gchar *) sqlite3_column_text (statement, 3), copy) != 0)
-        if (!set_copy (self, segment, copy, error))
-          return FALSE;
+      if (!set_copies (self, segment, fate, out_missing, error))
+        return FALSE;
     }
   return step == SQLITE_DONE || hf_ledger_error (self, error);
 }

@@ -15,7 +15,10 @@
 G_BEGIN_DECLS
 
 #define HF_LEDGER_FILE "ledger.db"
-#define HF_LEDGER_VERSION 1
+#define HF_LEDGER_VERSION 2
+
+/* The copy_fault of a copy whose segment is gone, and nobody trimmed it. */
+#define HF_LEDGER_GONE "the segment is missing"
 
 typedef struct HfLedger HfLedger;
 
@@ -60,8 +63,9 @@ gboolean hf_ledger_catch_up (HfLedger *self, HfDaybookReport *out_report, GError
  * @trimmed: (nullable): of guint64, ascending: segments that were removed in order
  * @out_missing: (out): messages whose copy was found to be gone
  *
- * Copies in segments that are gone without a note are damaged; their
- * envelopes stay.  Part of the next commit.
+ * Copies in segments that are gone without a note are damaged, with the fault
+ * HF_LEDGER_GONE; their envelopes stay.  What re-reading found of copies in
+ * segments that are there is left as it is.  Part of the next commit.
  */
 gboolean hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *trimmed, guint64 *out_missing,
                                    GError **error);

@@ -17,11 +17,14 @@ CREATE TABLE envelope (
   fault TEXT,               -- not NULL: it was not whole when it was read
   void_reason TEXT,         -- not NULL: the filter tempfailed it
   mail INTEGER,             -- what the log calls it
-  copy TEXT NOT NULL DEFAULT 'whole'
+  copy TEXT NOT NULL DEFAULT 'whole',
+  copy_fault TEXT,          -- of a damaged one: what is wrong with it
+  copy_since INTEGER        -- when that was found; NULL: found by its absence
 );
 CREATE INDEX envelope_at ON envelope (at);
 CREATE INDEX envelope_queue ON envelope (queue);
 CREATE INDEX envelope_segment ON envelope (segment);
+CREATE INDEX envelope_copy ON envelope (copy) WHERE copy NOT IN ('whole', 'trimmed');
 CREATE INDEX envelope_sender ON envelope (sender COLLATE NOCASE);
 
 -- one row an envelope recipient, in their order
@@ -79,6 +82,12 @@ CREATE TABLE act (id TEXT PRIMARY KEY, at INTEGER, outcome TEXT, reason TEXT, wh
 -- what stands in the journal, is no whole record, and was settled by an act
 CREATE TABLE place (
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
+  PRIMARY KEY (segment, offset)
+) WITHOUT ROWID;
+
+-- what stands in the journal, no longer verifies, and is no message that the books know
+CREATE TABLE breach (
+  segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER, fault TEXT, at INTEGER,
   PRIMARY KEY (segment, offset)
 ) WITHOUT ROWID;
 

@@ -275,6 +275,85 @@ test_catch_up (void)
   end_spool ();
 }
 
+static void
+add_copy (HfDaybook *daybook, const gchar *id, guint64 offset, const gchar *state, const gchar *fault)
+{
+  HfStatementBuilder *builder = hf_daybook_begin (daybook, "copy");
+
+  hf_statement_add (builder, "id", id, -1);
+  hf_statement_add_number (builder, "segment", 1);
+  hf_statement_add_number (builder, "offset", offset);
+  hf_statement_add_number (builder, "length", 100);
+  hf_statement_add (builder, "state", state, -1);
+  hf_statement_add (builder, "fault", fault, -1);
+  hf_statement_add (builder, "at", "2026-11-23T20:18:05.000Z", -1);
+  hf_statement_end (builder);
+}
+
+/* What re-reading found stays through a check of the segments and a rebuilding; a
+ * segment that goes and comes back goes over it. */
+static void
+test_copies (void)
+{
+  static const gchar damaged[] = "SELECT count (*) FROM envelope WHERE copy = 'damaged' AND copy_fault = 'digest'",
+                     whole[] = "SELECT count (*) FROM envelope WHERE copy = 'whole' AND copy_fault IS NULL",
+                     trimmed[] = "SELECT count (*) FROM envelope WHERE copy = 'trimmed'",
+                     gone[] = "SELECT count (*) FROM envelope WHERE copy = 'damaged' AND copy_fault = '" HF_LEDGER_GONE "'",
+                     breaches[] = "SELECT count (*) FROM breach";
+  static const struct
+  {
+    const gchar *name;
+    gboolean present, trimmed;
+    gint missing, damaged, whole, gone, trimmed_copies, breaches;
+  } rows[] = {
+    { "there", TRUE, FALSE, 0, 1, 1, 0, 0, 1 },
+    { "gone: both are missing, also the damaged one", FALSE, FALSE, 2, 0, 0, 2, 0, 0 },
+    { "still gone: told once", FALSE, FALSE, 0, 0, 0, 2, 0, 0 },
+    { "back", TRUE, FALSE, 0, 0, 2, 0, 0, 0 },
+    { "trimmed", FALSE, TRUE, 0, 0, 0, 0, 2, 0 },
+    { "a segment that is there counts, whatever the notes say", TRUE, TRUE, 0, 0, 2, 0, 0, 0 },
+  };
+  g_autoptr (GArray) some = g_array_new (FALSE, FALSE, sizeof (guint64)), none = g_array_new (FALSE, FALSE, sizeof (guint64));
+  g_autoptr (HfDaybook) daybook = NULL;
+  const guint64 one = 1;
+  HfDaybookReport report;
+  HfLedger *ledger;
+
+  begin_spool ();
+  g_array_append_val (some, one);
+  daybook = hf_daybook_open (spool, NULL);
+  add_envelope (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAV");
+  add_envelope (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAW");
+  add_copy (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAV", 4096, "damaged", "digest");
+  add_copy (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAW", 4096, "damaged", "digest");
+  add_copy (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAW", 4096, "whole", NULL);
+  add_copy (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAW", 8192, "damaged", "another copy than the one that counts");
+  add_copy (daybook, NULL, 8192, "damaged", "junk");
+  add_copy (daybook, NULL, 12288, "damaged", "junk");
+  add_copy (daybook, NULL, 12288, "whole", NULL);
+  tap_check ("commit", hf_daybook_commit (daybook, NULL, NULL));
+  for (guint rebuild = 0; rebuild < 2; rebuild++)
+    {
+      ledger = hf_ledger_open (spool, rebuild ? HF_LEDGER_REBUILD : HF_LEDGER_WRITE, NULL);
+      tap_check ("catch up", hf_ledger_catch_up (ledger, &report, NULL));
+      for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+        {
+          guint64 missing = 0;
+
+          tap_check (rows[i].name, hf_ledger_check_segments (ledger, rows[i].present ? some : none,
+                                                             rows[i].trimmed ? some : none, &missing, NULL));
+          tap_check_int (rows[i].name, missing, rows[i].missing);
+          tap_check_int (rows[i].name, count (ledger, damaged), rows[i].damaged);
+          tap_check_int (rows[i].name, count (ledger, whole), rows[i].whole);
+          tap_check_int (rows[i].name, count (ledger, gone), rows[i].gone);
+          tap_check_int (rows[i].name, count (ledger, trimmed), rows[i].trimmed_copies);
+          tap_check_int (rows[i].name, count (ledger, breaches), rows[i].breaches);
+        }
+      hf_ledger_free (ledger);
+    }
+  end_spool ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -282,6 +361,7 @@ main (int argc, char **argv)
     { "groups", test_groups },   { "lock", test_lock },
     { "torn", test_torn },       { "damaged", test_damaged },
     { "failed-sync", test_failed_sync }, { "catch-up", test_catch_up },
+    { "copies", test_copies },
     { NULL, NULL },
   };
 
