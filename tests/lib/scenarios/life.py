@@ -1,13 +1,16 @@
 """Start, stop and reload of the filter, as an operator meets them."""
+import grp
 import pathlib
 import pwd
 import re
+import shutil
 import stat
 import time
 
 from ..holdfast import MTA_GROUP, USER
-from ..lab import free_port
+from ..lab import TOP, free_port, run
 from ..messages import Message, head, lines, plain
+from ..mta import make_socket_dir
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
 from .common import all_whole, nothing_left, taken, taken_soon
@@ -176,6 +179,36 @@ def reload_has_effect(site):
     made.wait_event(RELOADED, count=2)
     wait_for(lambda: code() == 250, 10, "MAIL to be taken again")
     taken(site, made, plain("after"))
+
+
+def jails(_mta_class):
+    return [("in Debian's jail", "y"), ("in none", "n")]
+
+
+@scenario("the lines of contrib/postfix attach it as its README says", only="postfix", rows=jails)
+def contributed_lines(site, jail):
+    etc, spool = site.mta.etc, site.mta.dir / "spool"
+    rows = [line.partition(" = ") for line in (TOP / "contrib/postfix/main.cf").read_text().splitlines()
+            if line and not line.startswith("#")]
+    place = spool / "holdfast"
+    make_socket_dir(place / "milter.sock", pwd.getpwnam(USER).pw_uid, grp.getgrnam(MTA_GROUP).gr_gid)
+    made = site.filter(settings={"milter.socket": f"unix:{place}/milter.sock"})
+    services = (etc / "master.cf").read_text()
+    try:
+        (etc / "master.cf").write_text(re.sub(r"^(\S+ (?:inet|unix) n - )n( - \S+ (?:smtpd|cleanup))$", rf"\g<1>{jail}\2",
+                                              services, flags=re.M))
+        site.mta.set(**{key: value for key, _, value in rows})
+        said = run(["postconf", "-c", etc, "-n"])
+        equal(said.stderr, b"", "what postconf says of the lines")
+        taken_soon(site, made, plain("by SMTP"))  # an smtpd from before the reload may answer first
+        site.mta.submit(plain("by sendmail(1)"))
+        wait_for(lambda: len(made.records()) == 2, 20, "the mail from sendmail(1) to be held")
+        status = run(["postconf", "-c", etc, "-M", "cleanup/unix"]).stdout.split()
+        equal(status[4], jail.encode(), "jail of cleanup")
+    finally:
+        (etc / "master.cf").write_text(services)
+        made.kill()
+        shutil.rmtree(place)
 
 
 @scenario("a filter on a loopback port instead of a socket file", only="postfix")
