@@ -242,7 +242,8 @@ def keep(tour, sender, screen):
                 f"umount {shlex.quote(str(tour.disk.path))}", f"rm -rf {shlex.quote(str(place.dir))}")
     stop.chmod(0o755)
     screen.act("It keeps running. Play with it")
-    for text in (f"swaks --server 127.0.0.1:{tour.mta.port} --from you@example.org --to friend@example.net",
+    for text in (f"echo 'Subject: hello' | sendmail -C {tour.mta.etc} -f you@example.org friend@example.net",
+                 f"smtp-source -c -m 500 -s 5 -f you@example.org -t friend@example.net 127.0.0.1:{tour.mta.port}",
                  f"{holdfast} list", f"{holdfast} show ID", f"{holdfast} verify",
                  f"less {tour.filter.spool}/journal/*.bsmtp", f"tail -f {tour.filter.log} {tour.mta.log}",
                  f"ls {tour.sink.dir}    # what was delivered",

@@ -118,6 +118,11 @@ def port_answers(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def is_busy():
+    """More is to be done on this machine than its processors can: what takes long need not be slow."""
+    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+
+
 def is_root():
     return os.geteuid() == 0
 
