@@ -200,6 +200,8 @@ on_entering (const HfLogEvent *event, gpointer data)
   HfAccounts *self = data;
 
   self->newest_line_ms = MAX (self->newest_line_ms, event->wall_ms);
+  if (event->detailed && !hf_books_is_detailed (self->books, event))
+    keep_context (self, "detail", event);
   switch (event->kind)
     {
     case HF_LOG_CONNECTED:

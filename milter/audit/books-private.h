@@ -7,6 +7,7 @@
  *   links.c     parents and children
  *   session.c   SMTP sessions: which of their messages were accepted
  *   operator.c  postsuper's acts
+ *   instance.c  which queue a syslog name speaks of
  */
 #pragma once
 
@@ -38,6 +39,14 @@ typedef struct
   guint64 singles[HF_N_BULKS];
 } HfSuper;
 
+/* A syslog name of Postfix. */
+typedef struct
+{
+  guint16 queue_of; /* the name whose queue it works on; 0: its own, as far as is known */
+  guint known : 1;
+  guint has_queue : 1;
+} HfInstance;
+
 struct HfBooks
 {
   HfBooksSettings settings;
@@ -53,6 +62,8 @@ struct HfBooks
 
   HfGaps *gaps;
   GArray *gap_begins; /* HfGap by host: one that is not over; begin_seq is 0 when there is none */
+  GArray *instances;  /* HfInstance by number */
+  guint n_services;   /* how many of them have no queue of their own, as far as is known */
   GArray *renamed;    /* guint64 by instance: when its files got new names, or 0 */
 
   GHashTable *sessions; /* guint64 -> HfSession */
@@ -83,6 +94,10 @@ void hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg);
 void hf_books_close (HfBooks *self, HfMessage *message, HfClosed closed);
 void hf_books_accept (HfBooks *self, HfMessage *message);
 void hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent *event);
+
+/* instance.c */
+guint16 hf_instance_of (HfBooks *self, const HfLogEvent *event);
+void hf_instance_learn (HfBooks *self, const HfLogEvent *event);
 
 /* entry.c */
 void hf_books_enter (HfBooks *self, const HfLogEvent *event);

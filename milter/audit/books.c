@@ -20,6 +20,7 @@ hf_books_new (const HfBooksSettings *settings)
   self->name_numbers = g_hash_table_new (g_str_hash, g_str_equal);
   self->gaps = hf_gaps_new ();
   self->gap_begins = g_array_new (FALSE, TRUE, sizeof (HfGap));
+  self->instances = g_array_new (FALSE, TRUE, sizeof (HfInstance));
   self->renamed = g_array_new (FALSE, TRUE, sizeof (guint64));
   self->sessions = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, hf_session_free);
   self->pending = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, hf_links_pending_free);
@@ -54,6 +55,7 @@ hf_books_free (HfBooks *self)
   g_free (self->tombstone_ring);
   g_ptr_array_unref (self->names);
   g_array_unref (self->gap_begins);
+  g_array_unref (self->instances);
   g_array_unref (self->renamed);
   g_array_unref (self->bulk_acts);
   hf_gaps_free (self->gaps);
@@ -114,7 +116,7 @@ hf_books_find (HfBooks *self, const HfLogEvent *event, HfSlice queue_id)
     return NULL;
   host = hf_books_number (self, event->host, 0);
   if (event->instance.at != NULL)
-    instance = hf_books_number (self, event->instance, 1);
+    instance = hf_instance_of (self, event);
   for (; message != NULL; message = message->next_same_id)
     if (message->host == host && (event->instance.at == NULL || message->instance == instance))
       return message;
@@ -154,8 +156,7 @@ hf_books_is_forgotten (HfBooks *self, const HfLogEvent *event, HfSlice queue_id)
 
   if (event->instance.at == NULL)
     return FALSE;
-  hash = tombstone_of (hf_books_number (self, event->host, 0),
-                       hf_books_number (self, event->instance, 1), queue_id);
+  hash = tombstone_of (hf_books_number (self, event->host, 0), hf_instance_of (self, event), queue_id);
   return g_hash_table_contains (self->tombstones, &hash);
 }
 
@@ -173,8 +174,9 @@ hf_books_begin (HfBooks *self, const HfLogEvent *event, HfSlice queue_id, gboole
   message->serial = ++self->last_serial;
   message->generation = older != NULL ? older->generation + 1 : 1;
   message->host = hf_books_number (self, event->host, 0);
-  message->instance = hf_books_number (self, event->instance.at != NULL ? event->instance : hf_slice (""), 1);
-  message->label = hf_books_number (self, event->label.at != NULL ? event->label : hf_slice (""), 2);
+  message->instance = event->instance.at != NULL ? hf_instance_of (self, event) : hf_books_number (self, hf_slice (""), 1);
+  message->label = event->mta == HF_MTA_POSTFIX ? message->instance
+                                                : hf_books_number (self, event->label.at != NULL ? event->label : hf_slice (""), 2);
   message->mta = (guint8)event->mta;
   message->arrived_ms = event->wall_ms;
   message->opened_seq = self->seq;
@@ -429,6 +431,9 @@ hf_books_apply (HfBooks *self, const HfLogEvent *event)
   hf_gaps_tick (self->gaps, self->seq, event->wall_ms);
   if (event->host.at != NULL)
     hf_gaps_hear (self->gaps, hf_books_number (self, event->host, 0), event->wall_ms);
+  if (event->detailed)
+    hf_gaps_set_detailed (self->gaps, hf_books_number (self, event->host, 0));
+  hf_instance_learn (self, event);
   hf_books_enter (self, event);
   move_line (self, &self->line, self->settings.grace_lines);
   move_line (self, &self->long_line, self->settings.grace_lines * HF_GRACE_FACTOR);
@@ -465,6 +470,12 @@ gboolean
 hf_books_balance (const HfBooks *self)
 {
   return memcmp (&self->running, &self->handed, sizeof self->running) == 0;
+}
+
+gboolean
+hf_books_is_detailed (HfBooks *self, const HfLogEvent *event)
+{
+  return hf_gaps_is_detailed (self->gaps, hf_books_number (self, event->host, 0));
 }
 
 const HfGaps *

@@ -104,6 +104,9 @@ gboolean hf_books_balance (const HfBooks *self);
 /* The name behind the number of a host, instance or label. */
 const gchar *hf_books_name (const HfBooks *self, guint16 number);
 
+/* TRUE when the log of the event's host was seen to tell all that the books need. */
+gboolean hf_books_is_detailed (HfBooks *self, const HfLogEvent *event);
+
 const HfGaps *hf_books_gaps (const HfBooks *self);
 guint hf_books_n_bulk_acts (const HfBooks *self);
 const HfBulkAct *hf_books_bulk_act (const HfBooks *self, guint index);

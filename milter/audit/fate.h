@@ -89,6 +89,10 @@ typedef enum
        "It was deferred, which means another attempt within hours, but nothing was logged of it "  \
        "for days.",                                                                                \
        "The queue listing: if the id is not there, the queue file was removed by other means.")    \
+  ROW (LOG_LEVEL, "Sendmail's LogLevel too low",                                                   \
+       "No line names this recipient, and Sendmail does not tell what aliases become: it may be "  \
+       "one with another recipient of the message.",                                               \
+       "A log at LogLevel 11 or more (12 shows by itself that it is).")                            \
   ROW (NO_RECORD, "removed without a record",                                                      \
        "The queue file was removed, all work done, and no line tells what became of this "         \
        "recipient; no filter that could have removed it follows, and no log line is missing.",     \

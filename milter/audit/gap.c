@@ -1,7 +1,7 @@
 /* gap.c - lines that say that other lines are missing
  *
  * Wordings: rsyslog's imuxsock.c, imjournal.c and ratelimit.c, systemd's
- * journald-server.c, syslog-ng's logqueue.
+ * journald-server.c and journald-syslog.c, syslog-ng's logqueue.
  */
 #include <config.h>
 
@@ -55,6 +55,11 @@ parse_journald (HfSlice text, HfLogEvent *out)
     return gap (out, HF_LOG_GAP_BEGINS, "journald was stopped");
   if (hf_slice_starts (text, "Journal started"))
     return gap (out, HF_LOG_GAP, "journald was started");
+  if (hf_slice_starts (text, "Forwarding to syslog missed "))
+    {
+      take_count (text, out);
+      return gap (out, HF_LOG_GAP, "journald could not hand lines on to syslog");
+    }
   if (!hf_slice_starts (text, "Suppressed ") || !hf_slice_cut (&rest, " messages from ", &head))
     return HF_PARSE_OTHER;
   if (hf_slice_ends (rest, ".service") && hf_slice_find (rest, "postfix") < 0

@@ -1,4 +1,4 @@
-/* gaps.c - where the log has holes, and when each line was */
+/* gaps.c - where the log has holes, when each line was, and how much it tells */
 #include <config.h>
 
 #include "milter/audit/gaps.h"
@@ -19,6 +19,7 @@ struct HfGaps
   GArray *gaps;  /* of HfGap, by end_seq */
   GArray *ticks; /* of Tick, by both */
   GArray *first_ms; /* gint64 by host; 0 when not heard of */
+  GArray *detailed; /* gboolean by host */
   gint64 newest_ms;
 };
 
@@ -30,6 +31,7 @@ hf_gaps_new (void)
   self->gaps = g_array_new (FALSE, FALSE, sizeof (HfGap));
   self->ticks = g_array_new (FALSE, FALSE, sizeof (Tick));
   self->first_ms = g_array_new (FALSE, TRUE, sizeof (gint64));
+  self->detailed = g_array_new (FALSE, TRUE, sizeof (gboolean));
   self->newest_ms = -1;
   return self;
 }
@@ -42,6 +44,7 @@ hf_gaps_free (HfGaps *self)
   g_array_unref (self->gaps);
   g_array_unref (self->ticks);
   g_array_unref (self->first_ms);
+  g_array_unref (self->detailed);
   g_free (self);
 }
 
@@ -106,6 +109,20 @@ gint64
 hf_gaps_newest_ms (const HfGaps *self)
 {
   return self->newest_ms;
+}
+
+void
+hf_gaps_set_detailed (HfGaps *self, guint16 host)
+{
+  if (host >= self->detailed->len)
+    g_array_set_size (self->detailed, host + 1U);
+  g_array_index (self->detailed, gboolean, host) = TRUE;
+}
+
+gboolean
+hf_gaps_is_detailed (const HfGaps *self, guint16 host)
+{
+  return host < self->detailed->len && g_array_index (self->detailed, gboolean, host);
 }
 
 gboolean

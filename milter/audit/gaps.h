@@ -1,4 +1,4 @@
-/* gaps.h - where the log has holes, and when each line was
+/* gaps.h - where the log has holes, when each line was, and how much it tells
  *
  * "No gap since acceptance" is a condition of every verdict of lost.  Lines are
  * counted (seq); a gap is a stretch of that count.
@@ -42,6 +42,11 @@ void hf_gaps_hear (HfGaps *self, guint16 host, gint64 wall_ms);
 
 /* When the first line of @host was; -1 when there was none. */
 gint64 hf_gaps_first_ms (const HfGaps *self, guint16 host);
+
+/* Tells that the log of @host has lines which only Sendmail's LogLevel 11 or more
+ * writes, so that nothing the books need is left out on purpose. */
+void hf_gaps_set_detailed (HfGaps *self, guint16 host);
+gboolean hf_gaps_is_detailed (const HfGaps *self, guint16 host);
 
 /**
  * hf_gaps_add:

@@ -80,9 +80,18 @@ judge_by_log (const HfMessage *message, const HfSlot *slot, Verdict *verdict)
     verdict->detail = hf_describe_detail (message, leg, verdict->finding);
 }
 
+static gboolean
+may_be_merged (const HfAccounts *self, const HfMessage *message, const HfSlot *slot)
+{
+  guint n_legs;
+
+  hf_slot_find (message, hf_slice (slot->address), NULL, &n_legs);
+  return n_legs == 0 && hf_verdict_may_be_merged (hf_books_gaps (self->books), message);
+}
+
 /* What the queue says of a recipient that the log says is open. */
 static void
-judge_by_queue (const HfAccounts *self, const HfMail *mail, Verdict *verdict)
+judge_by_queue (const HfAccounts *self, const HfMail *mail, const HfSlot *slot, Verdict *verdict)
 {
   const HfMessage *message = mail->message;
   const gint64 open_ms = self->now_ms - message->arrived_ms;
@@ -95,6 +104,8 @@ judge_by_queue (const HfAccounts *self, const HfMail *mail, Verdict *verdict)
     set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_BULK_DELETED, "not in the queue any more since an operator's bulk act");
   else if (mail->absent > 1 && !message->opened)
     set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; it began before the log did");
+  else if (mail->absent > 1 && may_be_merged (self, message, slot))
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_LOG_LEVEL, NULL);
   else if (mail->absent > 1)
     set (verdict, HF_STATE_LOST, HF_REASON_VANISHED, "not in the queue any more, and no line of the log says why");
   else if (!mail->listed && message->arrived_ms >= 0 && self->settings.settle_after_ms > 0
@@ -113,7 +124,7 @@ judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *sl
   else
     set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, NULL);
   if (verdict->finding.state == HF_STATE_OPEN)
-    judge_by_queue (self, mail, verdict);
+    judge_by_queue (self, mail, slot, verdict);
   if (verdict->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL)
     set (verdict, HF_STATE_VOID, HF_REASON_REFUSED, envelope->void_reason);
 }

@@ -140,6 +140,7 @@ typedef struct
   gboolean local;        /* the agent expands aliases itself: local(8) */
   gboolean expired;      /* with HF_LOG_CHILD: it tells that M was in the queue too long */
   gboolean operator_action;
+  gboolean detailed;     /* Sendmail logs such a line at LogLevel 11 or more only */
   HfSessionCounts session;
 } HfLogEvent;
 

@@ -14,6 +14,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/follow-journald.c milter/audit/follow-journald.h \
 	milter/audit/gap.c milter/audit/gap.h \
 	milter/audit/gaps.c milter/audit/gaps.h \
+	milter/audit/instance.c \
 	milter/audit/intake.c milter/audit/intake.h \
 	milter/audit/judge.c \
 	milter/audit/line.c milter/audit/line.h \

@@ -11,7 +11,7 @@ static HfSuper *
 find_super (HfBooks *self, const HfLogEvent *event, gboolean make)
 {
   guint64 key = ((guint64)hf_books_number (self, event->host, 0) << 48)
-                | ((guint64)hf_books_number (self, event->instance, 1) << 32) | event->pid;
+                | ((guint64)hf_instance_of (self, event) << 32) | event->pid;
   HfSuper *super;
 
   for (guint i = 0; i < HF_SUPERS; i++)
@@ -75,7 +75,7 @@ hf_operator_bulk (HfBooks *self, const HfLogEvent *event)
   HfSuper *super = find_super (self, event, FALSE);
   guint64 singles = super != NULL ? super->singles[event->bulk] : 0;
   guint16 host = hf_books_number (self, event->host, 0);
-  guint16 instance = hf_books_number (self, event->instance, 1);
+  guint16 instance = hf_instance_of (self, event);
   HfBulkAct act = { .at = event->at,
                     .count = event->count > singles ? event->count - singles : 0,
                     .bulk = event->bulk,
@@ -100,7 +100,7 @@ void
 hf_operator_renamed (HfBooks *self, const HfLogEvent *event)
 {
   guint16 host = hf_books_number (self, event->host, 0);
-  guint16 instance = hf_books_number (self, event->instance, 1);
+  guint16 instance = hf_instance_of (self, event);
 
   if (instance >= self->renamed->len)
     g_array_set_size (self->renamed, instance + 1);

@@ -2,7 +2,8 @@
  *
  * A filter that takes a message and throws it away says so only in the text of
  * its reply.  Known here: amavis, Dovecot, Postfix and Sendmail themselves, and
- * the lines MailScanner logs.
+ * the lines MailScanner logs.  rspamd is a milter, so the MTA says in its own
+ * words what rspamd wanted: milter-discard, milter-hold, milter=rspamd, discard.
  */
 #pragma once
 

@@ -255,7 +255,8 @@ load (Restore *self, GError **error)
       || !each_row (self, "SELECT e.mail, e.lines FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE, take_evidence,
                     error)
       || !each_row (self, "SELECT seq, text, line FROM incident WHERE kind IN ('gap', 'bulk', 'renamed') AND seq >="
-                          " (SELECT min (e.seq) FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE ")",
+                          " (SELECT min (e.seq) FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE ")"
+                          " UNION ALL SELECT seq, text, line FROM incident WHERE kind = 'detail'",
                     take_incident, error))
     return FALSE;
   enter_lines (self);

@@ -78,6 +78,7 @@ parse_expansion (HfSlice text, HfLogEvent *out)
     return HF_PARSE_UNKNOWN;
   out->address = hf_log_bare_address (out->address);
   out->other_address = rest;
+  out->detailed = TRUE;
   return hf_log_event_of (out, HF_LOG_EXPANSION);
 }
 
@@ -104,19 +105,24 @@ parse_milter_change (HfSlice text, HfLogEvent *out)
   return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
+/* The whole of what follows the subject; what a filter answers may end so, too. */
+static gboolean
+is_discard (HfSlice text)
+{
+  return hf_slice_ends (text, ", discard") && hf_slice_find (text, ", reject=") < 0;
+}
+
 /* "Milter: data, reject=…", "Milter: to=<A>, reject=…", "… discard" */
 static HfParsed
 parse_milter_verdict (HfSlice text, HfLogEvent *out)
 {
   HfSlice rest = text, head;
-  gboolean data;
 
   hf_slice_skip (&rest, "cmd=");
-  data = hf_slice_starts (rest, "data, ");
-  if (hf_slice_ends (rest, ", discard"))
-    return hf_log_event_discarded (out, "filter: milter");
-  if (data && hf_slice_find (rest, ", reject=") >= 0)
+  if (hf_slice_starts (rest, "data, reject="))
     return hf_log_event_of (out, HF_LOG_REFUSED);
+  if (is_discard (rest))
+    return hf_log_event_discarded (out, "filter: milter");
   if (hf_slice_skip (&rest, "to=") && hf_slice_cut (&rest, ", reject=", &head))
     {
       out->address = hf_log_bare_address (head);
@@ -132,12 +138,12 @@ parse_one_milter (HfSlice text, HfLogEvent *out)
   gboolean early = hf_slice_find (text, ", action=connect") >= 0 || hf_slice_find (text, ", action=helo") >= 0
                    || hf_slice_find (text, ", action=mail") >= 0 || hf_slice_find (text, ", action=rcpt") >= 0;
 
+  if (hf_slice_find (text, ", reject=") >= 0)
+    return hf_log_event_of (out, early ? HF_LOG_ALIVE : HF_LOG_REFUSED);
   if (hf_slice_find (text, ", quarantine=") >= 0)
     return hf_log_event_of (out, HF_LOG_HELD);
-  if (hf_slice_ends (text, ", discard"))
+  if (is_discard (text))
     return hf_log_event_discarded (out, "filter: milter");
-  if (!early && hf_slice_find (text, ", reject=") >= 0)
-    return hf_log_event_of (out, HF_LOG_REFUSED);
   return hf_log_event_of (out, HF_LOG_ALIVE);
 }
 
@@ -147,12 +153,10 @@ parse_ruleset (HfSlice text, HfLogEvent *out)
 {
   HfSlice rest = text, head;
 
-  if (hf_slice_ends (text, ", discard"))
+  if (is_discard (text))
     return hf_log_event_discarded (out, "policy: ruleset");
-  if (hf_slice_find (text, ", quarantine=") >= 0)
-    return hf_log_event_of (out, HF_LOG_HELD);
   if (hf_slice_find (text, ", reject=") < 0)
-    return hf_log_event_of (out, HF_LOG_ALIVE);
+    return hf_log_event_of (out, hf_slice_find (text, ", quarantine=") >= 0 ? HF_LOG_HELD : HF_LOG_ALIVE);
   if (hf_slice_skip (&rest, "check_rcpt, arg1=") && hf_slice_cut (&rest, ", ", &head))
     {
       out->address = hf_log_bare_address (head);
@@ -194,7 +198,7 @@ static HfParsed
 parse_message (HfSlice text, HfLogEvent *out)
 {
   static const gchar *const harmless[] = {
-    "SMTP outgoing connect", "collect: ",     "SYSERR",         "Authentication-Warning: ", "locked",
+    "collect: ",             "Milter ",        "SYSERR",         "Authentication-Warning: ", "locked",
     "queueup: ",             "AUTH",          "STARTTLS",       "SSL",                      "--- ",
     "<-- ",                  "makeconnection", "tempfail",      "unexpected ",              "timeout waiting",
     "lost input channel",    "can not ",      "Syntax error in mailbox", "Too many ",       "milter_",
@@ -238,7 +242,8 @@ parse_message (HfSlice text, HfLogEvent *out)
       out->text = text;
       return hf_log_event_of (out, HF_LOG_DEAD_LETTER);
     }
-  if (hf_slice_starts_any (text, harmless) || hf_slice_find (text, "... ") > 0
+  out->detailed = hf_slice_starts (text, "SMTP outgoing connect");
+  if (out->detailed || hf_slice_starts_any (text, harmless) || hf_slice_find (text, "... ") > 0
       || hf_slice_find (text, " did not issue ") > 0)
     return hf_log_event_of (out, HF_LOG_ALIVE);
   return HF_PARSE_UNKNOWN;

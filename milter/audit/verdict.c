@@ -40,6 +40,12 @@ has_gap (const HfVerdictContext *context, const HfMessage *message, guint64 from
   return hf_gaps_overlap (context->gaps, message->host, from_seq, to_seq);
 }
 
+gboolean
+hf_verdict_may_be_merged (const HfGaps *gaps, const HfMessage *message)
+{
+  return message->mta == HF_MTA_SENDMAIL && !hf_gaps_is_detailed (gaps, message->host);
+}
+
 /* The file is gone, and nothing settled the recipient. */
 static HfFinding
 verdict_gone (const HfVerdictContext *context, const HfMessage *message, gboolean named)
@@ -52,6 +58,8 @@ verdict_gone (const HfVerdictContext *context, const HfMessage *message, gboolea
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_ID_REUSED);
   if (message->closed == HF_CLOSED_VANISHED)
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_VANISHED);
+  if (!named && hf_verdict_may_be_merged (context->gaps, message))
+    return finding (HF_STATE_UNACCOUNTED, HF_REASON_LOG_LEVEL);
   if (context->last)
     return finding (HF_STATE_LOST, HF_REASON_NO_RECORD);
   /* filters remove recipients before the queue; a named one was in the queue */
@@ -126,6 +134,9 @@ hf_verdict_leg (const HfVerdictContext *context, const HfMessage *message, const
     return finding (HF_STATE_VOID, HF_REASON_PROBE);
   if (leg->outcome == HF_OUTCOME_NONE || waits)
     return verdict_unsettled (context, message, leg->fate, TRUE);
+  /* neither the sender nor the postmaster could be told */
+  if (leg->outcome == HF_OUTCOME_BOUNCED && message->dead_letter)
+    return finding (HF_STATE_UNACCOUNTED, HF_REASON_DEAD_LETTER);
   if (leg->outcome == HF_OUTCOME_PASSED && !leg->child_seen && context->finished)
     return finding (HF_STATE_UNACCOUNTED,
                     has_gap (context, message, message->opened_seq, context->seq)

@@ -33,6 +33,10 @@ HfFinding hf_verdict_leg (const HfVerdictContext *context, const HfMessage *mess
 /* The same for the recipients that no line names. */
 HfFinding hf_verdict_rest (const HfVerdictContext *context, const HfMessage *message);
 
+/* TRUE when a recipient of @message that no line names may have been merged with
+ * another: Sendmail tells what an alias became at LogLevel 11 or more only. */
+gboolean hf_verdict_may_be_merged (const HfGaps *gaps, const HfMessage *message);
+
 gboolean hf_finding_equal (HfFinding a, HfFinding b);
 
 /* TRUE when no more is expected to happen: settled or void. */

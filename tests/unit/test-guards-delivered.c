@@ -176,6 +176,19 @@ static const BooksRow other_rows[] = {
     "postfix/relay/smtp[30]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
     "status=sent (250 2.0.0 Ok)\n" REMOVED ("AAAA01"),
     "AAAA01\n b@example.net:" RELAYED, FALSE },
+  { "services with names of their own share the ids of the queue they work on",
+    "submission/smtpd[7]: connect from c[192.0.2.1]\nsubmission/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" HEADERS ("AAAA01")
+    ACTIVE ("AAAA01", "1")
+    "slow/smtp[30]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
+    "status=sent (250 2.0.0 Ok)\n" REMOVED ("AAAA01"),
+    "AAAA01\n b@example.net:" RELAYED, FALSE },
+  { "an instance that has a queue of its own is no service of another's",
+    TAKEN ("AAAA01", "1")
+    "out/smtpd[7]: AAAA02: client=c[192.0.2.1]\nout/cleanup[8]: AAAA02: message-id=<2@example.org>\n"
+    "out/smtp[30]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=900, delays=899/0/0/1, dsn=2.0.0, "
+    "status=sent (250 2.0.0 Ok)\n",
+    "AAAA01\n ?: open (queued)\nAAAA02\n ?: provisional (acceptance not seen)\nAAAA01 began before\n b@example.net:" RELAYED,
+    FALSE },
   { "a delay notification settles nothing",
     TAKEN ("AAAA01", "1") AGENT ("smtp", "AAAA01", "b@example.net", "none", "4.4.1", "deferred (timeout)") HEADERS ("BBBB02")
     "postfix/bounce[13]: AAAA01: sender delay notification: BBBB02\n" ACTIVE ("BBBB02", "1") SENT ("BBBB02", "a@example.org")
@@ -185,6 +198,13 @@ static const BooksRow other_rows[] = {
     TAKEN ("AAAA01", "2") SENT ("AAAA01", "b@example.net") HEADERS ("BBBB02")
     "postfix/bounce[13]: AAAA01: sender delivery status notification: BBBB02\n",
     "AAAA01\n b@example.net:" RELAYED " ?: open (queued)\nBBBB02^AAAA01/notification\n ?: open (queued)\n", FALSE },
+  { "Sendmail: what could be returned to nobody lies in a file",
+    "sm-mta[5]: 6AMKei5o002163: from=<>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<b@example.org>, delay=00:00:01, xdelay=00:00:00, mailer=local, pri=1, dsn=5.2.2, "
+    "stat=Service unavailable\n"
+    "sm-mta[6]: 6AMKei5o002163: Saved message in /var/tmp/dead.letter\n"
+    "sm-mta[6]: 6AMKei5o002163: done; delay=00:00:01, ntries=1\n",
+    "6AMKei5o002163\n b@example.org: unaccounted (saved as dead letter)\n", FALSE },
   { "Sendmail: from= is not acceptance",
     "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n",
     "6AMKei5o002163\n ?: provisional (acceptance not seen)\n", FALSE },
@@ -274,6 +294,11 @@ static const BooksRow forgery_rows[] = {
     CONNECT CLIENT ("AAAA01") "postfix/cleanup[8]: AAAA01: message-id=<AAAA01: removed (canceled)>\n" ACTIVE ("AAAA01", "1")
     QUIT_1,
     "AAAA01\n ?: open (queued)\n", FALSE },
+  { "Sendmail: a filter's refusal that ends like a discard",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[5]: 6AMKei5o002163: milter=x, reject=550 5.7.1 no, discard\n"
+    "sm-mta[5]: 6AMKei5o002163: Milter: data, reject=550 5.7.1 no, discard\n",
+    "6AMKei5o002163\n ?: void (refused)\n", FALSE },
   { "Sendmail: a remote reply with a stat= in it",
     "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n"
     "sm-mta[6]: 6AMKei5o002163: to=<b@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx [192.0.2.9], "

@@ -265,6 +265,10 @@ static const BooksRow gap_rows[] = {
     "systemd-journald[1]: Suppressed 2 messages from postfix@-.service\n"
     "postfix/anvil[3]: statistics: max cache size 1\n",
     "AAAA01\n ?: unaccounted (gap in the log)\ngaps 1\n", TRUE },
+  { "journald could not hand lines on to the syslog daemon",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "systemd-journald[1]: Forwarding to syslog missed 3 messages.\n" REMOVED ("AAAA01"),
+    "AAAA01\n ?: unaccounted (gap in the log)\ngaps 1\n", TRUE },
   { "the log daemon was away",
     CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
     "rsyslogd: [origin software=\"rsyslogd\" x-pid=\"9\"] exiting on signal 15.\n"
@@ -339,6 +343,19 @@ static const BooksRow sendmail_rows[] = {
     "sm-mta[6]: 6AMKei5o002163: to=<b@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
     "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n",
     "6AMKei5o002163\n b@example.net: settled relayed (Ok)\n", TRUE },
+  { "at a low log level nobody tells that a recipient was merged with one out of an alias",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=2, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<one@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    "sm-mta[6]: 6AMKei5o002163: done; delay=00:00:01, ntries=1\n",
+    "6AMKei5o002163\n one@example.net: settled relayed (Ok)\n ?: unaccounted (Sendmail's LogLevel too low)\n", TRUE },
+  { "a line that only a higher level has, of another message even, shows that all is told",
+    "sm-mta[4]: 6AMKei5n000004: SMTP outgoing connect on mx.example.org\n"
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=2, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<one@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    "sm-mta[6]: 6AMKei5o002163: done; delay=00:00:01, ntries=1\n",
+    "6AMKei5o002163\n one@example.net: settled relayed (Ok)\n ?: lost (removed without a record)\n", TRUE },
   { "the submission queue is a queue of its own, and passes on",
     "sendmail[4]: 6AMKei5n000004: from=joe, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=joe@localhost\n"
     "sm-mta[5]: 6AMKei5o002163: from=<joe@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=localhost [127.0.0.1]\n"

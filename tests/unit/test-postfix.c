@@ -58,6 +58,8 @@ static const Row rows[] = {
   { "milter refuses a recipient of sendmail(1): the message", C "AAAA01: milter-reject: RCPT from l[127.0.0.1]: 550 no; from=<a@x> to=<b@y>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "milter discards at RCPT: the message", S "AAAA01: milter-discard: RCPT from h[192.0.2.1]: milter triggers DISCARD action; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_DISCARDED, "AAAA01 from=a@x to=b@y text=filter: milter" },
   { "milter holds", C "AAAA01: milter-hold: END-OF-MESSAGE from h[192.0.2.1]: milter triggers HOLD action; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_HELD, "AAAA01 from=a@x to=b@y" },
+  { "rspamd refuses", C "AAAA01: milter-reject: END-OF-MESSAGE from h[192.0.2.1]: 5.7.1 Spam message rejected; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
+  { "rspamd greylists", C "AAAA01: milter-reject: END-OF-MESSAGE from h[192.0.2.1]: 4.7.1 Try again later; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "milter_header_checks discard", C "AAAA01: milter-header-discard: header X: y from h[192.0.2.1]; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_DISCARDED, "AAAA01 from=a@x to=b@y text=policy: milter_header_checks" },
   { "access map refuses a recipient", S "AAAA01: reject: RCPT from h[192.0.2.1]: 554 no; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_RECIPIENT_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "restriction at the end of data", S "AAAA01: reject: END-OF-MESSAGE from h[192.0.2.1]: 554 no; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
