@@ -37,6 +37,8 @@ struct HfAuditor
   gint64 first_ms;            /* of the journal; where a log without a position begins */
   guint64 committed_seq;      /* lines known to the books */
   HfSegmentsPosition committed_journal;
+  HfSegmentsPosition known_journal; /* the last place that the ledger has a message from */
+  gboolean books_damaged;
   HfQueue *queue;             /* a snapshot that waits for the log to be read */
   gint64 queue_ms;
   gint64 next_queue_ms;       /* monotonic */
@@ -47,6 +49,15 @@ struct HfAuditor
 
 /* ---- taking in ---- */
 
+/* What is read once more, because books were damaged, is asked for first: the
+ * accounts remember what is open, the ledger all. */
+static gboolean
+is_known (HfAuditor *self, guint64 seq, guint64 offset, const gchar *id)
+{
+  return (seq < self->known_journal.seq || (seq == self->known_journal.seq && offset <= self->known_journal.offset))
+         && hf_ledger_knows (self->ledger, id, FALSE);
+}
+
 static void
 on_message (guint64 seq, const gchar *instance, const HfItem *item, gpointer data)
 {
@@ -54,13 +65,18 @@ on_message (guint64 seq, const gchar *instance, const HfItem *item, gpointer dat
 
   if (self->first_ms == G_MAXINT64)
     self->first_ms = item->facts.at_ms;
+  if (is_known (self, seq, item->offset, item->facts.id.text))
+    return;
   hf_accounts_envelope (self->accounts, seq, instance, item);
 }
 
 static void
 on_marked (const gchar *id, const gchar *reason, gpointer data)
 {
-  hf_accounts_void (((HfAuditor *) data)->accounts, id, reason);
+  HfAuditor *self = data;
+
+  if (self->journal.seq > self->known_journal.seq || !hf_ledger_knows (self->ledger, id, TRUE))
+    hf_accounts_void (self->accounts, id, reason);
 }
 
 /* Tells a failure once, until it is over. */
@@ -290,8 +306,11 @@ catch_up (HfAuditor *self, gboolean rebuild, GError **error)
     return FALSE;
   damaged = g_strdup_printf ("%" G_GUINT64_FORMAT, report.damaged);
   groups = g_strdup_printf ("%" G_GUINT64_FORMAT, report.groups);
+  self->books_damaged = report.damaged > 0;
   if (report.damaged > 0)
     hf_event (HF_EVENT_BOOKS_DAMAGED, NULL, "groups", damaged, NULL);
+  if (hf_ledger_mark (self->ledger)->group > hf_daybook_mark (self->daybook)->group)
+    hf_event (HF_EVENT_BOOKS_DAMAGED, NULL, "why", "the ledger knows more than the books have", NULL);
   if (anew && report.groups > 0)
     hf_event (HF_EVENT_LEDGER_MADE, NULL, "groups", groups, NULL);
   return TRUE;
@@ -344,6 +363,17 @@ check_segments (HfAuditor *self, GError **error)
   return TRUE;
 }
 
+/* What damaged groups said of the journal is read there again.  What they said of
+ * the log is missing: mail that is open may have come to its end in them. */
+static void
+make_good (HfAuditor *self)
+{
+  const HfFollowItem item = { .kind = HF_FOLLOW_GAP, .why = "books are damaged: what was read once is missing" };
+
+  memset (&self->journal, 0, sizeof self->journal);
+  hf_accounts_log (self->accounts, &item);
+}
+
 static gboolean
 restore (HfAuditor *self, GError **error)
 {
@@ -363,6 +393,10 @@ restore (HfAuditor *self, GError **error)
   if (lines != NULL)
     hf_accounts_set_seq (self->accounts, MAX (hf_accounts_seq (self->accounts), g_ascii_strtoull (lines, NULL, 10)));
   self->committed_seq = hf_accounts_seq (self->accounts);
+  if (!hf_ledger_last_place (self->ledger, &self->known_journal.seq, &self->known_journal.offset, error))
+    return FALSE;
+  if (self->books_damaged)
+    make_good (self);
   if (g_str_has_prefix (self->config->mta_log, "file:") && file != NULL && hf_follow_position_parse (file, &position))
     start_log (self, &position, NULL);
   else if (g_str_has_prefix (self->config->mta_log, "journald") && cursor != NULL)

@@ -265,7 +265,7 @@ load (Restore *self, GError **error)
                    "SELECT e.id, e.queue, e.at, e.void_reason, e.mail, r.position, r.address, r.state, r.outcome, r.detail,"
                    " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n)"
                    " FROM envelope e JOIN recipient r ON r.envelope = e.n LEFT JOIN mail m ON m.n = e.mail"
-                   " WHERE (e.mail IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
+                   " WHERE (m.n IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
                    " OR m.closed = 0",
                    take_slot, error);
 }

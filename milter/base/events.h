@@ -136,8 +136,9 @@ HF_EVENT (QUEUE_UNKNOWN, 506, WARNING, "MTA's queue not readable",
           "Without a look at the queue no mail is called lost for being absent from it. A stopped MTA is no "
           "empty queue.")
 HF_EVENT (BOOKS_DAMAGED, 507, ERROR, "books damaged",
-          "Groups of spool/books no longer verify; what they said is not in the ledger. The journal is not "
-          "touched by this.")
+          "Groups of spool/books no longer verify. What they said of the journal is read there again; what they "
+          "said of the log is missing like lines of a log, so mail of that time is unaccounted at worst, never lost. "
+          "The files stay as they are.")
 HF_EVENT (ACT_TAKEN, 508, NOTICE, "operator's act taken into the books",
           "The fields name the act.")
 HF_EVENT (ACT_FAULTY, 509, WARNING, "operator's act not understood",

@@ -408,3 +408,32 @@ hf_ledger_position (HfLedger *self, const gchar *source, gchar **out_value, GErr
     *out_value = g_strdup ((const gchar *) sqlite3_column_text (statement, 0));
   return step == SQLITE_ROW || step == SQLITE_DONE || hf_ledger_error (self, error);
 }
+
+gboolean
+hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided)
+{
+  g_autoptr (sqlite3_stmt) statement
+      = hf_ledger_prepare (self, "SELECT 1 FROM envelope WHERE id = ?1 AND (?2 = 0 OR void_reason IS NOT NULL)", NULL);
+
+  if (statement == NULL)
+    return FALSE;
+  sqlite3_bind_text (statement, 1, id, -1, SQLITE_STATIC);
+  sqlite3_bind_int (statement, 2, voided);
+  return sqlite3_step (statement) == SQLITE_ROW;
+}
+
+gboolean
+hf_ledger_last_place (HfLedger *self, guint64 *out_segment, guint64 *out_offset, GError **error)
+{
+  g_autoptr (sqlite3_stmt) statement = hf_ledger_prepare (
+      self, "SELECT segment, max(offset) FROM envelope WHERE segment = (SELECT max(segment) FROM envelope)", error);
+
+  *out_segment = *out_offset = 0;
+  if (statement == NULL)
+    return FALSE;
+  if (sqlite3_step (statement) != SQLITE_ROW)
+    return hf_ledger_error (self, error);
+  *out_segment = (guint64) sqlite3_column_int64 (statement, 0);
+  *out_offset = (guint64) sqlite3_column_int64 (statement, 1);
+  return TRUE;
+}

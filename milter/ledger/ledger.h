@@ -70,6 +70,12 @@ gboolean hf_ledger_catch_up (HfLedger *self, HfDaybookReport *out_report, GError
 gboolean hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *trimmed, guint64 *out_missing,
                                    GError **error);
 
+/* TRUE when it has message @id, or with @voided a void mark of it. */
+gboolean hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided);
+
+/* The last place in the journal that it has a message from; 0 and 0 for none. */
+gboolean hf_ledger_last_place (HfLedger *self, guint64 *out_segment, guint64 *out_offset, GError **error);
+
 /* The mark that the ledger stands behind. */
 const HfDaybookMark *hf_ledger_mark (const HfLedger *self);
 

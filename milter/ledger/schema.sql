@@ -1,7 +1,9 @@
 -- schema.sql - the ledger: an index over journal/, carried/ and books/
 --
 -- All of it can be made from them anew, so a schema that a program does not
--- know is no loss: it is dropped and rebuilt.  Times are milliseconds since
+-- know is no loss: it is dropped and rebuilt (doc/FORMAT-BOOKS, 6).  Whoever
+-- changes a table, or what fold.c writes there, raises HF_LEDGER_VERSION; that
+-- is the migration.  Times are milliseconds since
 -- 1970, UTC.  Words in state, outcome and copy are those of doc/DESIGN.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;

@@ -14,6 +14,7 @@ from .lab import run
 from .tap import Failure, expect, wait_for
 
 STARTED, STOPPED, GAP, LOST, UNACCOUNTED = "HF-501", "HF-502", "HF-504", "HF-601", "HF-602"
+BOOKS_DAMAGED = "HF-507"
 TABLES = ("envelope", "recipient", "mail", "leg", "evidence", "incident", "act", "place", "breach", "source", "position", "snapshot")
 
 

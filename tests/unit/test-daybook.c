@@ -189,6 +189,35 @@ test_damaged (void)
   end_spool ();
 }
 
+/* A damaged group at the end is not written over: it may be repaired by hand. */
+static void
+test_damaged_end (void)
+{
+  g_autofree gchar *text = NULL, *after = NULL, *path = NULL, *found = NULL;
+  HfDaybookReport report;
+  gsize size = 0, size_after = 0;
+
+  begin_spool ();
+  write_group ("one", NULL);
+  write_group ("two", NULL);
+  path = file_path (1);
+  tap_check ("contents", g_file_get_contents (path, &text, &size, NULL));
+  strstr (text, "text=two")[5] = 'x';
+  tap_check ("change", g_file_set_contents (path, text, (gssize) size, NULL));
+  write_group ("three", NULL);
+  tap_check ("contents", g_file_get_contents (path, &after, &size_after, NULL));
+  tap_check ("the file is as it was", size_after == size && memcmp (text, after, size) == 0);
+  found = read_all (&report);
+  tap_check_str ("the others", found, "one three ");
+  tap_check_int ("damaged", report.damaged, 1);
+  strstr (after, "text=xwo")[5] = 't';
+  tap_check ("repair", g_file_set_contents (path, after, (gssize) size_after, NULL));
+  g_free (found);
+  found = read_all (&report);
+  tap_check_str ("repaired", found, "one two three ");
+  end_spool ();
+}
+
 static int
 fail_sync (int fd)
 {
@@ -354,6 +383,81 @@ test_copies (void)
   end_spool ();
 }
 
+static void
+run_sql (const gchar *sql)
+{
+  g_autofree gchar *path = g_build_filename (spool, HF_LEDGER_FILE, NULL);
+  sqlite3 *db = NULL;
+
+  tap_check ("open", sqlite3_open (path, &db) == SQLITE_OK);
+  tap_check (sql, sqlite3_exec (db, sql, NULL, NULL, NULL) == SQLITE_OK);
+  sqlite3_close (db);
+}
+
+/* The ledger of another version, older or newer, and one that is none: readers
+ * say so, the auditor makes it anew from the books, and nothing is missing. */
+static void
+test_versions (void)
+{
+  static const struct
+  {
+    const gchar *name, *sql;
+    HfErrorCode want; /* for readers */
+  } rows[] = {
+    { "older", "DROP TABLE recipient; DROP TABLE snapshot; ALTER TABLE envelope DROP COLUMN bytes; PRAGMA user_version = 1",
+      HF_ERROR_BUSY },
+    { "newer", "ALTER TABLE recipient ADD COLUMN colour TEXT; PRAGMA user_version = 1000", HF_ERROR_BUSY },
+  };
+  HfDaybook *daybook;
+  HfDaybookReport report;
+
+  begin_spool ();
+  daybook = hf_daybook_open (spool, NULL);
+  add_envelope (daybook, "01ARYZ6S41TSV4RRFFQ69G5FAV");
+  tap_check ("commit", hf_daybook_commit (daybook, NULL, NULL));
+  for (guint i = 0; i < 2 * G_N_ELEMENTS (rows); i++)
+    {
+      const gchar *name = rows[i / 2].name;
+      g_autoptr (HfLedger) made = hf_ledger_open (spool, HF_LEDGER_WRITE, NULL);
+      g_autoptr (HfLedger) reader = NULL, again = NULL;
+      g_autoptr (GError) error = NULL;
+
+      tap_check (name, made != NULL && hf_ledger_catch_up (made, &report, NULL));
+      g_clear_pointer (&made, hf_ledger_free);
+      run_sql (rows[i / 2].sql);
+      reader = hf_ledger_open (spool, HF_LEDGER_READ, &error);
+      tap_check (name, reader == NULL && g_error_matches (error, HF_ERROR, (gint) rows[i / 2].want));
+      again = hf_ledger_open (spool, i % 2 == 0 ? HF_LEDGER_WRITE : HF_LEDGER_REBUILD, NULL);
+      if (!tap_check (name, again != NULL && hf_ledger_catch_up (again, &report, NULL)))
+        continue;
+      tap_check_int (name, report.groups, 2);
+      tap_check_int (name, count (again, "SELECT count (*) FROM recipient WHERE state = 'provisional'"), 2);
+      tap_check_int (name, count (again, "PRAGMA user_version"), HF_LEDGER_VERSION);
+      tap_check_int (name, count (again, "SELECT count (*) FROM envelope WHERE copy = 'whole'"), 1);
+    }
+  hf_daybook_free (daybook);
+  end_spool ();
+}
+
+/* What is no database is made anew, too. */
+static void
+test_no_database (void)
+{
+  g_autofree gchar *path = NULL;
+  g_autoptr (HfLedger) ledger = NULL;
+  HfDaybookReport report;
+
+  begin_spool ();
+  write_group ("one", NULL);
+  path = g_build_filename (spool, HF_LEDGER_FILE, NULL);
+  tap_check ("write", g_file_set_contents (path, "this is no database, and longer than its header of 100 octets: "
+                                                 "........................................................", -1, NULL));
+  ledger = hf_ledger_open (spool, HF_LEDGER_WRITE, NULL);
+  tap_check ("made anew", ledger != NULL && hf_ledger_catch_up (ledger, &report, NULL));
+  tap_check_int ("groups", report.groups, 2);
+  end_spool ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -362,6 +466,8 @@ main (int argc, char **argv)
     { "torn", test_torn },       { "damaged", test_damaged },
     { "failed-sync", test_failed_sync }, { "catch-up", test_catch_up },
     { "copies", test_copies },
+    { "damaged end", test_damaged_end }, { "versions", test_versions },
+    { "no database", test_no_database },
     { NULL, NULL },
   };
 

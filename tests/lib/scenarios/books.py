@@ -2,7 +2,7 @@
 import json
 import shutil
 
-from ..auditor import LOST, TABLES, Auditor
+from ..auditor import BOOKS_DAMAGED, LOST, TABLES, Auditor
 from ..messages import plain
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
@@ -154,6 +154,32 @@ def rebuilt(site):
     equal((status, sums["copy_gone"], sums["balanced"]), (1, 4, False), "the balance without the copies")
     auditor.once("--rebuild")
     same_dumps(auditor.dump(), gone, "the ledger rebuilt without the segment")
+
+
+@scenario("books that are damaged: the journal is read again, nothing is forgotten and nothing called lost", only="postfix")
+def damaged_books(site):
+    made = site.filter()
+    auditor = Auditor(made, site.mta)
+    queue_ids = []
+    for number in range(3):
+        queue_ids.append(site.send(plain(f"damaged-{number}")).queue_id)
+        wait_log(site, f"{queue_ids[-1]}: removed")
+        auditor.once()
+    books = sorted((made.spool / "books").glob("*.books"))[0]
+    text = bytearray(books.read_bytes())
+    text[text.index(b"damaged-1@example.org")] ^= 1   # the Message-ID, in the second message's group
+    books.write_bytes(text)
+    auditor.freeze()
+    said = auditor.once("--rebuild")
+    expect(BOOKS_DAMAGED in said, f"the damage is not told: {said}")
+    equal(set(auditor.fates(queue_ids[1])), {"recipient@example.net"}, "the message whose group is damaged")
+    for queue_id in (queue_ids[0], queue_ids[2]):
+        equal(auditor.fates(queue_id), {"recipient@example.net": ("settled", "relayed")}, queue_id)
+    status, sums = auditor.balance()
+    equal((status, sums["journaled"], sums["settled"], sums["provisional"], sums["lost"]), (0, 3, 2, 1, 0), "the sums")
+    after = auditor.dump()
+    auditor.once()
+    same_dumps(auditor.dump(), after, "the ledger after another run")
 
 
 @scenario("a queue file removed by hand is lost, after two looks at the queue and not before; the alarm names it", only="postfix")
