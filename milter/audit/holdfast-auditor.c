@@ -46,6 +46,7 @@ prepare_signals (GError **error)
   sigaction (SIGTERM, &action, NULL);
   sigaction (SIGINT, &action, NULL);
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN); /* a file size limit is EFBIG at the write, not the end of the auditor */
   return TRUE;
 }
 

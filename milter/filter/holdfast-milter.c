@@ -84,6 +84,7 @@ prepare_signals (GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (handled_signals); i++)
     sigaction (handled_signals[i], &action, NULL);
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN); /* a file size limit is EFBIG at the write, not the end of the filter */
   return TRUE;
 }
 
