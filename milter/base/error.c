@@ -106,6 +106,18 @@ hf_error_set_errno (GError **error, gint saved_errno, const gchar *step, const g
   return FALSE;
 }
 
+gboolean
+hf_error_set_again (GError **error, HfErrorCode code, const gchar *step, const GError *cause)
+{
+  GError *again = g_error_new_literal (HF_ERROR, code, cause->message);
+  HfErrorPrivate *priv = hf_error_get_private (again);
+
+  priv->step = step;
+  priv->saved_errno = hf_error_errno (cause);
+  g_propagate_error (error, again);
+  return FALSE;
+}
+
 const gchar *
 hf_error_step (const GError *error)
 {

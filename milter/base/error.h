@@ -61,6 +61,15 @@ gboolean hf_error_set (GError **error, HfErrorCode code, const gchar *step,
 gboolean hf_error_set_errno (GError **error, gint saved_errno, const gchar *step,
                              const gchar *format, ...) G_GNUC_PRINTF (4, 5);
 
+/**
+ * hf_error_set_again:
+ * @cause: borrowed; an earlier error, whose message and errno are told again
+ * @code, @step: what it means to this caller, and where
+ *
+ * Returns: always FALSE.
+ */
+gboolean hf_error_set_again (GError **error, HfErrorCode code, const gchar *step, const GError *cause);
+
 /* The step and the errno an error carries; "" and 0 for an error of another
  * domain or one that came from no system call.  @error is borrowed. */
 const gchar *hf_error_step (const GError *error);

@@ -47,12 +47,26 @@ shortage_text (const GError *error)
   return g_strdup ("no room on spool");
 }
 
+static gchar *
+busy_text (const GError *error)
+{
+  const gint number = hf_error_errno (error);
+
+  if (strcmp (hf_error_step (error), "draining") == 0)
+    return g_strdup ("service is stopping");
+  if (number == 0)
+    return g_strdup ("service is not ready");
+  return g_strdup_printf ("service is not ready: %s", g_strerror (number));
+}
+
 /* The cause in words that tell a stranger nothing of this host's paths. */
 static gchar *
 cause_text (const GError *error)
 {
   const gint number = hf_error_errno (error);
 
+  if (g_error_matches (error, HF_ERROR, HF_ERROR_BUSY))
+    return busy_text (error);
   if (number == ENOSPC)
     return g_strdup ("no space left on spool");
   if (number != 0)
@@ -65,8 +79,6 @@ cause_text (const GError *error)
       return g_strdup ("journal did not answer in time");
     case HF_ERROR_CORRUPT:
       return g_strdup_printf ("%s: copy did not verify", hf_error_step (error));
-    case HF_ERROR_BUSY:
-      return g_strdup (strcmp (hf_error_step (error), "draining") == 0 ? "service is stopping" : "service is not ready");
     default:
       return g_strdup (hf_error_step (error));
     }

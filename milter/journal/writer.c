@@ -501,7 +501,7 @@ hf_writer_check (HfWriter *self, GError **error)
     ok = hf_error_set (error, HF_ERROR_LATE, "journal-latency", "journal has not answered for %" G_GINT64_FORMAT " s",
                        age_ms (self) / 1000);
   else if (self->away != NULL)
-    ok = hf_error_set (error, HF_ERROR_BUSY, "journal-away", "%s", self->away->message);
+    ok = hf_error_set_again (error, HF_ERROR_BUSY, "journal-away", self->away);
   pthread_mutex_unlock (&self->mutex);
   return ok;
 }

@@ -15,10 +15,15 @@
 static GError *
 make_error (HfErrorCode code, const gchar *step, gint number)
 {
+  g_autoptr (GError) cause = NULL;
   GError *error = NULL;
 
   if (number != 0)
-    hf_error_set_errno (&error, number, step, "cannot do this to '%s'", PATH);
+    hf_error_set_errno (&cause, number, step, "cannot do this to '%s'", PATH);
+  if (number != 0 && code == HF_ERROR_BUSY) /* told again by somebody who can't go on for it */
+    hf_error_set_again (&error, code, step, cause);
+  else if (number != 0)
+    error = g_steal_pointer (&cause);
   else
     hf_error_set (&error, code, step, "'%s' is not as it should be", PATH);
   return error;
@@ -48,6 +53,8 @@ test_rows (void)
     { "late", HF_ERROR_LATE, "commit", 0, "451 4.3.0 message not stored: journal did not answer in time" },
     { "draining", HF_ERROR_BUSY, "draining", 0, "421 4.3.2 message not stored: service is stopping" },
     { "not ready", HF_ERROR_BUSY, "journal-away", 0, "421 4.3.2 message not stored: service is not ready" },
+    { "not ready, and why", HF_ERROR_BUSY, "journal-away", EROFS,
+      "421 4.3.2 message not stored: service is not ready: Read-only file system" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)

@@ -62,6 +62,7 @@ test_travels (void)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) copy = NULL;
+  g_autoptr (GError) again = NULL;
   GError *moved = NULL;
 
   hf_error_set_errno (&error, ENOSPC, "stage-write", "cannot write");
@@ -73,6 +74,11 @@ test_travels (void)
   g_error_free (moved);
   tap_check_str ("copied", hf_error_step (copy), "stage-write");
   tap_check_int ("copied", hf_error_errno (copy), ENOSPC);
+  tap_check ("again", !hf_error_set_again (&again, HF_ERROR_BUSY, "journal-away", copy));
+  tap_check ("again", g_error_matches (again, HF_ERROR, HF_ERROR_BUSY));
+  tap_check_str ("again", again->message, copy->message);
+  tap_check_str ("again", hf_error_step (again), "journal-away");
+  tap_check_int ("again", hf_error_errno (again), ENOSPC);
 }
 
 static void

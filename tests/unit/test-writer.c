@@ -453,6 +453,7 @@ test_P1_directory_away_and_back (void)
   tap_check ("MAIL is refused", kit_wait_until (mail_is_refused, bench.writer));
   hf_writer_check (bench.writer, &error);
   tap_check ("as not ready", g_error_matches (error, HF_ERROR, HF_ERROR_BUSY));
+  tap_check_int ("and why", hf_error_errno (error), ENOENT);
   tap_check ("nothing is held", kit_wait_until (is_let_go, bench.spool));
   tap_check_int ("still none", store (&bench, 3), HF_COMMIT_FAILED);
   move_back (bench.spool);
