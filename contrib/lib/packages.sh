@@ -14,8 +14,8 @@ packages_build='gcc make autoconf automake pkgconf libc6-dev libmilter-dev libgl
   libjson-glib-dev libssl-dev libsystemd-dev libsqlite3-dev zlib1g-dev liblzma-dev
   libcunit1-dev python3'
 packages_try='postfix e2fsprogs mount util-linux python3'
-packages_test='postfix e2fsprogs xfsprogs btrfs-progs mount util-linux m4 strace miltertest
-  mandoc clang valgrind python3'
+packages_test='postfix e2fsprogs xfsprogs btrfs-progs mount util-linux m4 strace libfaketime
+  miltertest mandoc clang valgrind python3'
 
 say ()
 {

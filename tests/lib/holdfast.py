@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -68,6 +69,7 @@ class Filter:
         self.settings |= settings or {}
         self.config = self.dir / "milter.conf"
         self.log = self.dir / "filter.log"
+        self.environment = None  # of the process; None: that of the test
         self.process = None
         self._seen = 0  # octets of the log that earlier runs wrote
         self.make_spool()
@@ -97,6 +99,7 @@ class Filter:
 
     def launch(self, **options):
         """Starts the process and returns at once."""
+        options.setdefault("env", self.environment)
         self._seen = self.log.stat().st_size if self.log.exists() else 0
         argv = [program("holdfast-milter"), "-c", self.config]
         self.process = self.lab.spawn([str(word) for word in argv], self.log, cwd="/", **options)
@@ -136,6 +139,11 @@ class Filter:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    def set_limit(self, what, soft):
+        """Lowers or lifts a soft limit, by its name for prlimit(1), of the process that runs."""
+        who = {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []} if self.user else {}
+        run(["prlimit", "--pid", self.process.pid, f"--{what}={soft}:"], **who)
 
     def restart(self):
         self.stop()
@@ -191,6 +199,16 @@ class Filter:
 
     def octets(self, identity):
         return self.command("show", identity, reader=quick_reader()).stdout
+
+    def all_octets(self):
+        """{id: octets} of every copy that is whole, void ones too."""
+        target = self.dir / "exported"
+        try:
+            self.command("export", "--format", "eml", "--output", target, "--include-void", reader=quick_reader(),
+                         check=False)  # 1 where a copy is not whole
+            return {path.stem: path.read_bytes() for path in target.glob("*.eml")}
+        finally:
+            shutil.rmtree(target, ignore_errors=True)
 
     def verify(self):
         """The exit status and the words of `holdfast verify`."""

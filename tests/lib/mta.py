@@ -29,8 +29,27 @@ class Mta:
     def client(self, **options):
         return Client(self.port, **options)
 
+    # what a scenario may change, until restore()
+
+    def attach(self, where):
+        """The filter is asked at another place, as inet:PORT@HOST."""
+        raise NotImplementedError
+
+    def fail_open(self):
+        """Mail passes unfiltered while the filter is down: what no site should have."""
+        raise NotImplementedError
+
+    def be_impatient(self):
+        """Gives a filter that hangs up within ten seconds or so."""
+        raise NotImplementedError
+
+    def offer_less(self):
+        """Offers no DSN and no SMTPUTF8."""
+        raise NotImplementedError
+
     def restore(self):
         """Takes back what a scenario changed in the configuration."""
+        raise NotImplementedError
 
     def pid_file(self):
         raise NotImplementedError

@@ -10,27 +10,19 @@ import re
 import shutil
 import signal
 
-from . import holdfast
+from . import holdfast, preload
 from .lab import TOP, end_process, free_port, port_answers, run
 from .mta import Mta, make_socket_dir, write_lines
 from .tap import wait_for
 
-CACHE = TOP / "build" / "cache"
-TREE = CACHE / "sendmail"
-SHIM = CACHE / "sysfile.so"
+TREE = preload.CACHE / "sendmail"
 HERE = TOP / "tests" / "lib"
 
 
 def prepare():
-    """Unpacks Sendmail and builds the shim, where that has not been done."""
-    CACHE.mkdir(parents=True, exist_ok=True)
+    """Unpacks Sendmail, where that has not been done."""
+    TREE.parent.mkdir(parents=True, exist_ok=True)
     run([TOP / "contrib/lib/packages.sh", "unpack-sendmail", TREE], timeout=600)
-    source = HERE / "sysfile.c"
-    if not SHIM.exists() or SHIM.stat().st_mtime < source.stat().st_mtime:
-        made = SHIM.with_suffix(f".{os.getpid()}")
-        run(["gcc", "-std=c11", "-D_DEFAULT_SOURCE", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-             "-o", made, source])
-        made.rename(SHIM)  # others may run with the earlier one
 
 
 def make_config(source, words, target):
@@ -56,9 +48,12 @@ class Sendmail(Mta):
         self.submit_config = self.dir / "submit.cf"
         self.process = None
         prepare()
-        self._lay_out(flags, times)
+        self.words = {"DIR": self.dir, "PORT": self.port, "SINK": self.sink_port, "SOCKET": f"unix:{self.socket}",
+                      "FLAGS": flags, "TIMES": times, "PRIVACY": "authwarnings"}
+        self._changed = {}
+        self._lay_out()
 
-    def _lay_out(self, flags, times):
+    def _lay_out(self):
         (self.dir / "queue").mkdir()
         (self.dir / "queue").chmod(0o700)
         make_socket_dir(self.socket, pwd.getpwnam(holdfast.USER).pw_uid, 0)
@@ -66,17 +61,40 @@ class Sendmail(Mta):
         write_lines(self.dir / "aliases", "postmaster: postmaster@example.net")
         (self.dir / "submit").mkdir()
         shutil.chown(self.dir / "submit", "nobody")
-        words = {"DIR": self.dir, "PORT": self.port, "SINK": self.sink_port, "SOCKET": self.socket,
-                 "FLAGS": flags, "TIMES": times}
-        make_config("sendmail.mc.in", words, self.config)
-        make_config("submit.mc.in", words, self.submit_config)
+        make_config("sendmail.mc.in", self.words, self.config)
+        make_config("submit.mc.in", self.words, self.submit_config)
         self._sendmail("-bi")
+
+    def set(self, **words):
+        """Changes words of sendmail.mc.in until restore(); a running daemon is started anew for it."""
+        self._changed = words
+        make_config("sendmail.mc.in", self.words | words, self.config)
+        if self.pid():
+            self.stop()
+            self.start()
+
+    def attach(self, where):
+        self.set(SOCKET=where)
+
+    def fail_open(self):
+        self.set(FLAGS="")
+
+    def be_impatient(self):
+        """It always is: see times."""
+
+    def offer_less(self):
+        """Also without a word of ours it knows no SMTPUTF8."""
+        self.set(PRIVACY="authwarnings,noreceipts")
+
+    def restore(self):
+        if self._changed:
+            self.set()
 
     def _argv(self, *words, config=None):
         return [str(TREE / "root/usr/libexec/sendmail/sendmail"), "-C", str(config or self.config), *words]
 
     def _environment(self):
-        return os.environ | {"LD_PRELOAD": str(SHIM), "SYSFILE": str(self.log)}
+        return os.environ | {"LD_PRELOAD": str(preload.library("sysfile")), "SYSFILE": str(self.log)}
 
     def _sendmail(self, *words, config=None, **options):
         return run(self._argv(*words, config=config), env=self._environment(), cwd=self.dir, **options)

@@ -4,8 +4,10 @@ Each is a small file system of its own: ext4 and others in a file on a loop
 device, or a tmpfs.  Unmounted, and thawed before, when its Lab closes.
 """
 import contextlib
+import fcntl
 import os
 import pathlib
+import struct
 import subprocess
 
 from .lab import run
@@ -16,6 +18,10 @@ MAKERS = {
     "xfs": ["mkfs.xfs", "-q", "-f"],
     "btrfs": ["mkfs.btrfs", "-q", "-f"],
 }
+
+# linux/fs/ext4/ext4.h: _IOR('X', 125, __u32)
+EXT4_IOC_SHUTDOWN = 0x8004587D
+SHUTDOWN_WITHOUT_LOG = 2
 
 
 class FileSystem:
@@ -42,6 +48,21 @@ class FileSystem:
         """An error makes an ext4 read-only, as a bad disk does."""
         device = os.path.basename(run(["findmnt", "-n", "-o", "SOURCE", self.path]).stdout.decode().strip())
         pathlib.Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("1")
+
+    def shut_down(self):
+        """Every call that would reach the disk fails with EIO from now on, until it is mounted again."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.ioctl(fd, EXT4_IOC_SHUTDOWN, struct.pack("=I", SHUTDOWN_WITHOUT_LOG))
+        finally:
+            os.close(fd)
+
+    def limit_quota(self, octets=None):
+        """Lets the files of a btrfs have so many octets in all, whatever is free; none: lifts the limit."""
+        if octets is not None:
+            run(["btrfs", "quota", "enable", self.path])
+            run(["btrfs", "quota", "rescan", "-w", self.path])
+        run(["btrfs", "qgroup", "limit", str(octets) if octets is not None else "none", self.path])
 
     def remount(self):
         """Unmounts, checks and mounts again, as an operator would: fails while anything is open on it."""

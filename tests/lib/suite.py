@@ -12,11 +12,12 @@ import os
 import pathlib
 import sys
 
-from . import build, holdfast, lab, tap
+from . import build, holdfast, lab, preload, tap
 from .compare import first_field
 from .holdfast import Filter
 from .sink import Sink
-from .tap import expect, wait_for
+from .tally import Figures, Tally
+from .tap import Failure, expect, wait_for
 
 
 def scenario(sentence, needs=(), only=None, rows=None, measures=False):
@@ -44,6 +45,9 @@ class Site:
         self.mta = mta_class(place, self.sink.port, **mta_options).start()
         self.filters = []          # of the scenario that runs
         self.thaws = []            # what lets a file system of the scenario go on
+        self.tally = Tally()       # of what the scenario sends
+        self.figures = Figures()   # of all scenarios so far
+        self.defective = False     # filters are started with a seeded defect
         self._numbers = itertools.count(1)
 
     def unique(self, name):
@@ -55,17 +59,39 @@ class Site:
         options.setdefault("name", self.unique("holdfast"))
         made = Filter(self.lab, self.mta.socket, **options)
         self.filters.append(made)
+        if self.defective:
+            made.environment = preload.ignoring_errors()
         return made.start() if start else made
 
     def client(self, **options):
         return self.mta.client(**options)
 
     def send(self, message, **options):
-        """One message on a connection of its own: the reply to its end."""
-        with self.client(**options) as client:
-            reply = client.send(message)
-            client.quit()
-            return reply
+        """One message on a connection of its own: the reply to its end.  Refused where that is no 250."""
+        return self.tally.send(self.mta.port, message, **options)
+
+    def account(self, made, kills=0):
+        """Holds what was sent and answered against the journal, prints the figures, and fails where they part."""
+        figures = self.tally.compare(made, kills)
+        self.figures.add(figures)
+        self.note(str(figures))
+        expect(figures.lost == 0, f"{figures.lost} answered 250 and not in the journal")
+        expect(figures.half == 0, f"{figures.half} shown as whole, and not what was sent")
+
+    def must_report(self, function, *arguments):
+        """A control: the scenario has to fail with a filter that answers 250 whatever failed."""
+        figures, self.figures = self.figures, Figures()
+        self.defective = True
+        try:
+            function(self, *arguments)
+        except Failure as failure:
+            expect("the message was taken" in str(failure), f"reported something else: {failure}")
+            self.note(f"reported, as it must be: {str(failure).splitlines()[0]}")
+        else:
+            raise Failure(f"{function.__name__} did not report a filter that ignores errors")
+        finally:
+            self.defective = False
+            self.figures = figures
 
     def wait_deliveries(self, count, limit=30):
         """All that the sink got, once it is count messages."""
@@ -94,12 +120,13 @@ class Site:
             self.mta.start()
         self.mta.empty_queue()
         self.sink.forget()
+        self.tally = Tally()
 
     def note(self, text):
         """Figures of a scenario, for whoever reads the report."""
         print(f"# {text}", flush=True)
 
-    def account(self):
+    def last_words(self):
         """What the MTA and the last filter said, for the report of a failure."""
         parts = [f"-- end of {self.mta.log}", self.mta.log_tail()]
         if self.filters:
@@ -165,7 +192,9 @@ def main(mta_class, module, **mta_options):
         site = Site(place, mta_class, **mta_options)
         for case in chosen:
             try:
-                report.run(f"{case.name}: {case.sentence}", lambda case=case: case.run(site), site.account)
+                report.run(f"{case.name}: {case.sentence}", lambda case=case: case.run(site), site.last_words)
             finally:
                 site.end_scenario()
+        if site.figures.sent:
+            site.note(f"{name}, in all: {site.figures}")
     sys.exit(1 if report.failed else 0)

@@ -1,10 +1,16 @@
 """common.py - steps that several scenarios take"""
 import re
 
-from ..client import Refused, send
+from ..client import Refused
 from ..compare import journal_is_delivery, same_octets
 from ..holdfast import is_void
+from ..messages import Message, head, lines, plain
+from ..storage import FileSystem
 from ..tap import Failure, equal, expect, wait_for
+
+# Small goes through one buffer, large through many writes.
+SMALL = plain("small")
+LARGE = Message("large", head("large") + lines("y" * 76) * 20_000)
 
 ID = r"[0-9A-HJKMNP-TV-Z]{26}"
 
@@ -64,7 +70,7 @@ def taken_soon(site, made, message, limit=30):
 
     def attempt():
         try:
-            reply = send(site.mta.port, message)
+            reply = site.send(message)
         except Refused as refused:
             expect(refused.reply.code // 100 == 4, str(refused))
             refusals.append(refused)
@@ -76,6 +82,33 @@ def taken_soon(site, made, message, limit=30):
     return refusals
 
 
+def cured(site, made, message, refusals):
+    """After the fault is gone: the same message passes, what was refused does not count, and nothing is lost or half.
+
+    Its sender may have to try again until the filter has looked at the spool anew."""
+    refusals = refusals + taken_soon(site, made, message)
+    site.tally.fault()
+    site.account(made)
+    void_or_absent(made, refusals)
+    nothing_left(made)
+    all_whole(made)
+
+
+def on_file_system(site, kind, size, settings=None, **options):
+    """A file system of its own, and a filter whose spool it is."""
+    room = FileSystem(site.lab, site.unique("room"), kind, size, **options)
+    return room, site.filter(spool=room.path, settings={"journal.segment_size": "2M"} | (settings or {}))
+
+
+def refusal_of(site, message):
+    """What the message is refused with, whatever it is."""
+    try:
+        reply = site.send(message)
+    except Refused as found:
+        return found
+    raise Failure(f"the message was taken: {reply}")
+
+
 def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None, hangs=False):
     """The message is answered with this 4xx, and leaves nothing that counts.
 
@@ -83,15 +116,25 @@ def refused(site, made, message, *, code, enhanced, stage="end of message", caus
     message, its id; at that stage the event names the queue id, the step and,
     where cause is given, the errno.  hangs: the journal holds the stage until it
     goes on.  Returns the Refused."""
-    try:
-        site.send(message)
-    except Refused as raised:
-        found = raised
-    else:
-        raise Failure(f"the message was taken, want {code} {enhanced} at {stage}")
+    found = refusal_of(site, message)
     refusal_is(made, found, code, enhanced, stage, cause)
     if not hangs:
         nothing_left(made)
+    return found
+
+
+def refused_at_end(site, made, message, fault, *, code, enhanced, causes):
+    """As refused(), with a fault that comes when MAIL and RCPT were taken; its errno, or None, is one of the causes."""
+    nothing_left(made)  # else the stage before gives back what the fault took
+    with site.client() as client:
+        client.open(message)
+        fault()
+        reply = site.tally.finish(client, message)
+        client.quit()
+    expect(reply.code != 250, f"the message was taken, want {code} {enhanced}: {reply}")
+    found = Refused("end of message", reply)
+    event = refusal_is(made, found, code, enhanced, "end of message", None)
+    expect(event.fields.get("errno") in causes, f"errno in '{event.line}', want one of {causes}")
     return found
 
 
