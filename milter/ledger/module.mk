@@ -12,6 +12,8 @@ LEDGER_LIBS = milter/ledger/libledger.a $(SQLITE_LIBS) $(JOURNAL_LIBS)
 BUILT_SOURCES += milter/ledger/schema-sql.h
 CLEANFILES += milter/ledger/schema-sql.h
 EXTRA_DIST += milter/ledger/schema.sql
+# for a make of single programs, which makes no BUILT_SOURCES first
+milter/ledger/ledger.$(OBJEXT): milter/ledger/schema-sql.h
 milter/ledger/schema-sql.h: $(srcdir)/milter/ledger/schema.sql
 	$(AM_V_GEN)mkdir -p milter/ledger && { \
 	  echo '/* made from schema.sql */'; echo 'static const char hf_schema_sql[] ='; \

@@ -106,6 +106,15 @@ swallow (HfEventCode code, const gchar *line, gpointer data)
 {
 }
 
+/* An error traps, of which libFuzzer knows nothing: it would not keep the input. */
+static void
+on_message (const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer data)
+{
+  fprintf (stderr, "%s\n", text);
+  if ((level & G_LOG_LEVEL_ERROR) != 0)
+    abort ();
+}
+
 static gchar *spool;
 
 static void
@@ -129,6 +138,7 @@ LLVMFuzzerInitialize (int *argc, char ***argv)
   if (g_mkdtemp (spool) == NULL)
     g_error ("cannot make '%s': %s", spool, g_strerror (errno));
   atexit (remove_spool);
+  g_log_set_default_handler (on_message, NULL);
   hf_event_set_hook (swallow, NULL);
   our_thread = pthread_self ();
   hf_sys.open = faulty_open;

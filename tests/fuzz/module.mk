@@ -3,11 +3,12 @@
 # A fuzz-NAME is made on demand in a tree configured with --enable-fuzz, by
 # clang.  A replay-NAME runs the same target on files, in any tree; make check
 # gives it the files of seeds/NAME.
-EXTRA_PROGRAMS += tests/fuzz/fuzz-log tests/fuzz/fuzz-callbacks tests/fuzz/replay-log
+EXTRA_PROGRAMS += tests/fuzz/fuzz-log tests/fuzz/fuzz-callbacks
 
 tests_fuzz_fuzz_log_SOURCES = tests/fuzz/fuzz-log.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_log_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_log_LDADD = $(AUDIT_LIBS)
+check_PROGRAMS += tests/fuzz/replay-log
 tests_fuzz_replay_log_SOURCES = tests/fuzz/fuzz-log.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 tests_fuzz_replay_log_LDADD = $(AUDIT_LIBS)
 
@@ -42,8 +43,8 @@ tests_fuzz_fuzz_config_LDADD = $(BASE_LIBS)
 tests_fuzz_replay_config_SOURCES = tests/fuzz/fuzz-config.c tests/fuzz/replay.c tests/fuzz/fuzz.h
 tests_fuzz_replay_config_LDADD = $(BASE_LIBS)
 
-TESTS += tests/fuzz/replay-callbacks tests/fuzz/replay-config tests/fuzz/replay-record \
-	tests/fuzz/test-control.sh
+TESTS += tests/fuzz/replay-callbacks tests/fuzz/replay-config tests/fuzz/replay-log \
+	tests/fuzz/replay-record tests/fuzz/test-control.sh
 dist_check_SCRIPTS += tests/fuzz/test-control.sh
-EXTRA_DIST += tests/fuzz/README tests/fuzz/callbacks.dict tests/fuzz/config.dict \
+EXTRA_DIST += tests/fuzz/README tests/fuzz/brief.py tests/fuzz/callbacks.dict tests/fuzz/config.dict \
 	tests/fuzz/record.dict tests/fuzz/seeds

@@ -20,3 +20,4 @@ control ()
 control callbacks plain "and differs at"
 control record whole "or they differ"
 control config small "has another value"
+control log postfix "assertion failed (sum == rows)"
