@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "tests/fault/scratch.h"
+#include "tests/unit/tap.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,14 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if defined __SANITIZE_THREAD__
-#define SLOWER 8
-#elif defined __SANITIZE_ADDRESS__
-#define SLOWER 4
-#else
-#define SLOWER 1
-#endif
 
 static gchar *at_signal; /* the directory to remove */
 static pid_t its_maker;
@@ -169,13 +162,13 @@ ft_wait_descriptors (guint most, gint limit_ms)
 guint
 ft_scaled (guint number)
 {
-  return MAX (1, number / SLOWER);
+  return MAX (1, number / TAP_STRIDE);
 }
 
 guint
 ft_stride (void)
 {
-  return ft_is_long () ? 1 : SLOWER;
+  return ft_is_long () ? 1 : TAP_STRIDE;
 }
 
 gboolean

@@ -13,6 +13,7 @@ FLAVOURS = {
     "plain": [],
     "asan": ["--disable-hardening", "--enable-sanitizer=address,undefined"],
     "tsan": ["--disable-hardening", "--enable-sanitizer=thread"],
+    "fuzz": ["CC=clang", "--disable-hardening", "--enable-fuzz"],
 }
 
 # The first report of a sanitizer ends the program; reports go where standard error goes.  GLib's own allocator

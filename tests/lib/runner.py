@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """runner.py - builds everything, tests everything, and says so in one line
 
-Started by tests/run, which has seen to the packages.  Jobs run two at a
-time; each prints the Test Anything Protocol, and one that dies or prints no
-plan has failed.  Logs stay in build/logs.
+Started by tests/run, which has seen to the packages.  Flavours are built one
+after the other; the jobs of one that is built begin while the next is built.
+Jobs run three at a time on two processors, because many wait more than they
+compute.  Each prints the Test Anything Protocol, and one that dies or prints
+no plan has failed.  Logs stay in build/logs.
 """
 import argparse
 import concurrent.futures
@@ -23,6 +25,7 @@ from lib import build, lab  # noqa: E402 (the path has to be set first)
 from lib.lab import TOP  # noqa: E402
 
 LOGS = TOP / "build" / "logs"
+AT_A_TIME = 3
 FOLDERS = ("miltertest", "postfix", "sendmail", "command", "fault", "audit")
 
 # Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
@@ -32,6 +35,16 @@ SANITIZED_SCRIPTS = {
     "tsan": ("postfix/sessions", "postfix/life"),
 }
 
+# What `make check` is given there.  Only the filter has threads: the thread sanitizer sees what runs them.
+THREADED = [f"tests/unit/test-{name}" for name in (
+    "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
+    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation")]
+THREADED += ["tests/fault/test-powerloss", "tests/fault/test-stories", "tests/fault/test-sweep",
+             "tests/fuzz/replay-callbacks"]
+UNITS = {"tsan": " ".join(THREADED)}
+
+# The fuzz flavour makes only its targets, which tests/fuzz/brief.py runs.
+FUZZ_TARGETS = [f"tests/fuzz/fuzz-{name}" for name in ("callbacks", "config", "log", "record")]
 
 # A deliberate defect for each sanitizer, and what it must say of it.
 CONTROLS = {
@@ -170,7 +183,8 @@ def unit_job(flavour, limit):
         for old in place.glob("**/*.trs"):
             old.unlink()
         prefix = [] if flavour == "plain" else ["setarch", "-R"]
-        status = processes.run([*prefix, "make", "-C", str(place), "-k", "check"], log,
+        chosen = [f"{name}={UNITS[flavour]}" for name in ("TESTS", "check_PROGRAMS") if flavour in UNITS]
+        status = processes.run([*prefix, "make", "-C", str(place), "-k", "check", *chosen], log,
                                build.environment(flavour), limit)
         result = Result()
         for record in sorted(place.glob("**/*.trs")):
@@ -215,10 +229,11 @@ def control_job(flavour):
 
 
 def all_jobs(limit):
-    """Every job, the long ones early, so that two at a time end together."""
+    """Every job, the long ones early, so that those at a time end together."""
     scripts = [path for folder in FOLDERS for path in sorted((TOP / "tests" / folder).glob("*.py"))
                if path.is_file() and os.access(path, os.X_OK)]
     jobs = [unit_job(flavour, limit) for flavour in (*SANITIZED_SCRIPTS, "plain")]
+    jobs += [script_job(TOP / "tests" / "fuzz" / "brief.py", "fuzz", limit)]
     jobs += [script_job(path, "plain", limit) for path in scripts]
     for flavour, chosen in SANITIZED_SCRIPTS.items():
         jobs += [control_job(flavour)]
@@ -231,23 +246,24 @@ def choose(jobs, names):
     return [job for job in jobs if not names or any(name in job.name for name in names)]
 
 
-def make_builds(flavours):
-    """Builds what the jobs need.  Returns the failures by flavour."""
-    broken = {}
-    for flavour in flavours:
-        begun = time.monotonic()
-        log = LOGS / f"build-{flavour}.log"
-        log.unlink(missing_ok=True)
-        try:
-            build.build(flavour, log, ["all", *CONTROLS.get(flavour, ())[:1]])
-        except build.BuildError as error:
-            broken[flavour] = f"{flavour}/build: {error}\n{tail(log.read_text(errors='replace'))}"
-        print(f"{'not built' if flavour in broken else 'built':9} {flavour:40} "
-              f"{time.monotonic() - begun:6.1f} s", flush=True)
-    return broken
+def make_build(flavour):
+    """Builds what a flavour's jobs need.  Returns what went wrong, or None."""
+    begun = time.monotonic()
+    log = LOGS / f"build-{flavour}.log"
+    log.unlink(missing_ok=True)
+    failure = None
+    try:
+        targets = FUZZ_TARGETS if flavour == "fuzz" else ["all", *CONTROLS.get(flavour, ())[:1]]
+        build.build(flavour, log, targets)
+    except build.BuildError as error:
+        failure = f"{flavour}/build: {error}\n{tail(log.read_text(errors='replace'))}"
+    print(f"{'not built' if failure else 'built':9} {flavour:40} {time.monotonic() - begun:6.1f} s", flush=True)
+    return failure
 
 
-def run_job(job):
+def run_job(job, built):
+    if built.result() is not None:
+        return Result()     # told once, where it was built
     begun = time.monotonic()
     log = LOGS / (job.name.replace("/", "-") + ".log")
     try:
@@ -259,6 +275,25 @@ def run_job(job):
     counts += f", {result.skipped} skipped" if result.skipped else ""
     print(f"{word:9} {job.name:40} {time.monotonic() - begun:6.1f} s  {counts}", flush=True)
     return result
+
+
+def run_all(jobs):
+    """Builds what the jobs need, and runs each as soon as it can be."""
+    total = Result()
+    with (concurrent.futures.ThreadPoolExecutor(max_workers=1) as builder,
+          concurrent.futures.ThreadPoolExecutor(max_workers=AT_A_TIME) as pool):
+        try:
+            builds = {flavour: builder.submit(make_build, flavour)
+                      for flavour in dict.fromkeys(job.flavour for job in jobs)}
+            for result in pool.map(lambda job: run_job(job, builds[job.flavour]), jobs):
+                total.add(result)
+            total.failures += [built.result() for built in builds.values() if built.result() is not None]
+        except BaseException:
+            processes.stop()
+            builder.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
+            raise
+    return total
 
 
 def parse_arguments():
@@ -281,18 +316,7 @@ def main():
         print("\n".join(job.name for job in jobs))
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
-    total = Result()
-    broken = make_builds(dict.fromkeys(job.flavour for job in jobs))
-    total.failures += broken.values()
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        try:
-            for result in pool.map(run_job, [job for job in jobs if job.flavour not in broken]):
-                total.add(result)
-        except BaseException:
-            processes.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
-    return conclude(total)
+    return conclude(run_all(jobs))
 
 
 def conclude(total):

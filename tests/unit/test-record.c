@@ -404,7 +404,7 @@ test_every_bit (void)
   chain = text->len - 2 - HF_DIGEST_HEX;
   tap_check ("as it is", bench_read (&bench, text, text->len, HF_READ_VERIFY) && bench.item.whole);
   for (gsize at = bench.start; at < text->len; at++)
-    for (guint bit = 0; bit < 8; bit++)
+    for (guint bit = at % TAP_STRIDE; bit < 8; bit += TAP_STRIDE)
       {
         HfDigest whole_chain = bench.segment.chain;
 
@@ -445,7 +445,7 @@ test_every_cut (void)
   bench_init (&bench);
   bench_message (&bench, "Subject: x\r\n\r\n.dot\r\nend", -1);
   text = g_string_new_len (bench.segment.text->str, (gssize) bench.segment.text->len);
-  for (gsize cut = bench.start; cut < text->len; cut++)
+  for (gsize cut = bench.start; cut < text->len; cut += TAP_STRIDE)
     for (guint flags = 0; flags <= HF_READ_SKIM; flags++)
       {
         g_autoptr (GString) part = g_string_new_len (text->str, (gssize) cut);
