@@ -71,8 +71,8 @@ include tests/unit/journal.mk
 include tests/unit/pressure.mk
 include tests/unit/trim.mk
 
-dist_check_SCRIPTS = tests/unit/test-docs.sh
-TESTS += tests/unit/test-docs.sh
+dist_check_SCRIPTS = tests/unit/test-docs.sh tests/unit/test-install.sh
+TESTS += tests/unit/test-docs.sh tests/unit/test-install.sh
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
