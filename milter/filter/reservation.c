@@ -81,8 +81,8 @@ take (HfRoom *self, HfRoomKind kind, gint64 amount)
   HfRoomPart *part = &self->part[kind];
   gint64 needed = atomic_fetch_add (&part->reserved, amount) + amount;
 
-  if (kind == HF_ROOM_SPACE && self->usage != NULL)
-    needed += grown (self) + (gint64) atomic_load (&self->usage->coming);
+  if (kind == HF_ROOM_SPACE)
+    needed += (gint64) hf_usage_sum (self->usage);
   if (needed <= atomic_load (&part->limit))
     return TRUE;
   atomic_fetch_sub (&part->reserved, amount);

@@ -52,3 +52,12 @@ hf_usage_settle (HfUsage *self, guint64 octets, gboolean taken)
     atomic_fetch_add (&self->grown, octets);
   atomic_fetch_sub (&self->coming, octets);
 }
+
+guint64
+hf_usage_sum (HfUsage *self)
+{
+  /* The other way round than they are changed. */
+  const guint64 coming = self != NULL ? atomic_load (&self->coming) : 0;
+
+  return self != NULL ? coming + atomic_load (&self->grown) : 0;
+}

@@ -40,4 +40,8 @@ void hf_usage_announce (HfUsage *self, guint64 octets);
 /* Takes an announcement back; @taken: the room was taken meanwhile. */
 void hf_usage_settle (HfUsage *self, guint64 octets, gboolean taken);
 
+/* What was taken and what is coming, together.  What goes from the one to the
+ * other meanwhile may count twice, and never not at all. */
+guint64 hf_usage_sum (HfUsage *self);
+
 G_END_DECLS

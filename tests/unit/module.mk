@@ -68,6 +68,7 @@ endif
 
 include tests/unit/audit.mk
 include tests/unit/journal.mk
+include tests/unit/people.mk
 include tests/unit/pressure.mk
 include tests/unit/trim.mk
 
