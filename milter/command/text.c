@@ -7,6 +7,14 @@
 
 #define COLUMNS 78
 
+static gboolean
+is_safe (gunichar character)
+{
+  const GUnicodeType type = g_unichar_type (character);
+
+  return g_unichar_isprint (character) && type != G_UNICODE_LINE_SEPARATOR && type != G_UNICODE_PARAGRAPH_SEPARATOR;
+}
+
 gchar *
 hf_text_safe (const gchar *text)
 {
@@ -17,7 +25,7 @@ hf_text_safe (const gchar *text)
     {
       gunichar character = g_utf8_get_char (at);
 
-      g_string_append_unichar (safe, g_unichar_iscntrl (character) ? '?' : character);
+      g_string_append_unichar (safe, is_safe (character) ? character : '?');
     }
   return g_string_free (safe, FALSE);
 }

@@ -6,8 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* What came from outside must not steer the terminal: controls become "?",
- * octets that are not UTF-8 become U+FFFD.  Returns: (transfer full). */
+/* What came from outside must not steer the terminal: controls, line ends of any
+ * script and marks that turn the direction of what follows become "?", octets
+ * that are not UTF-8 become U+FFFD.  Returns: (transfer full). */
 gchar *hf_text_safe (const gchar *text);
 
 /* Prints words with lines of at most 78 columns, each indented by @indent blanks. */
