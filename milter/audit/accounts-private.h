@@ -116,4 +116,7 @@ void hf_envelopes_match (HfAccounts *self);
 void hf_judge_mail (HfAccounts *self, HfMail *mail);
 void hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope);
 
+/* Takes up what a look at the queue told of it in an earlier run. */
+void hf_mail_restore_sighting (HfMail *mail, HfSlice line);
+
 G_END_DECLS

@@ -44,24 +44,80 @@ bare (const gchar *address)
   return address != NULL ? address : "";
 }
 
-/* No line names the envelope's address: the MTA rewrote it.  Where all that it
- * did name came to the same, so did this one. */
-static void
-judge_rewritten (const HfMessage *message, Verdict *verdict)
+/* The addresses of the envelope, in small letters. */
+static GHashTable *
+fold_slots (const HfEnvelope *envelope)
 {
-  const HfLeg *first = message->legs;
+  GHashTable *set = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
-  for (const HfLeg *leg = first; leg != NULL; leg = leg->next)
-    if (!hf_finding_equal (leg->finding, first->finding))
-      {
-        set (verdict, message->closed == HF_CLOSED_NOT ? HF_STATE_OPEN : HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD,
-             "the log names it otherwise, and its recipients came to different ends");
-        return;
-      }
+  for (guint i = 0; i < envelope->n_slots; i++)
+    g_hash_table_add (set, g_ascii_strdown (envelope->slots[i].address, -1));
+  return set;
+}
+
+static gboolean
+has_folded (GHashTable *set, const gchar *address)
+{
+  g_autofree gchar *folded = address != NULL ? g_ascii_strdown (address, -1) : NULL;
+
+  return folded != NULL && g_hash_table_contains (set, folded);
+}
+
+static gboolean
+is_refused (const HfLeg *leg)
+{
+  return leg->refused || leg->fate == HF_FATE_REFUSED;
+}
+
+/* The MTA counted fewer recipients than the envelope has: it made one of two. */
+static gboolean
+were_merged (const HfEnvelope *envelope, const HfMessage *message)
+{
+  guint refused = 0;
+
+  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
+    refused += is_refused (leg);
+  return message->has_expected && message->expected + refused < envelope->n_slots;
+}
+
+/* Nothing that was logged can be this recipient under another name. */
+static void
+judge_missing (const HfMessage *message, Verdict *verdict)
+{
+  if (message->closed == HF_CLOSED_NOT)
+    set (verdict, message->accepted ? HF_STATE_OPEN : HF_STATE_PROVISIONAL,
+         message->accepted ? HF_REASON_QUEUED : HF_REASON_UNCONFIRMED, NULL);
+  else if (!message->opened)
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "no line names it, and the message began before the log did");
+  else
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD, "the message is gone, and no line names this recipient");
+}
+
+/* No line names the envelope's address: the MTA rewrote it, or made it one with
+ * another.  Where all that may stand for it came to the same, so did it. */
+static void
+judge_rewritten (const HfEnvelope *envelope, const HfMessage *message, Verdict *verdict)
+{
+  g_autoptr (GHashTable) slots = fold_slots (envelope);
+  const gboolean merged = were_merged (envelope, message);
+  const HfLeg *first = NULL;
+
+  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
+    {
+      /* what stands for another recipient of the envelope does not stand for this one */
+      if (is_refused (leg) || (!merged && (has_folded (slots, leg->orig) || has_folded (slots, leg->address))))
+        continue;
+      if (first != NULL && !hf_finding_equal (leg->finding, first->finding))
+        {
+          set (verdict, message->closed == HF_CLOSED_NOT ? HF_STATE_OPEN : HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD,
+               "the log names it otherwise, and its recipients came to different ends");
+          return;
+        }
+      first = leg;
+    }
   if (first == NULL)
     {
-      set (verdict, message->accepted ? HF_STATE_OPEN : HF_STATE_PROVISIONAL,
-           message->accepted ? HF_REASON_QUEUED : HF_REASON_UNCONFIRMED, NULL);
+      judge_missing (message, verdict);
       return;
     }
   verdict->finding = first->finding;
@@ -69,13 +125,13 @@ judge_rewritten (const HfMessage *message, Verdict *verdict)
 }
 
 static void
-judge_by_log (const HfMessage *message, const HfSlot *slot, Verdict *verdict)
+judge_by_log (const HfEnvelope *envelope, const HfMessage *message, const HfSlot *slot, Verdict *verdict)
 {
   const HfLeg *leg = NULL;
 
   verdict->finding = hf_slot_find (message, hf_slice (slot->address), &leg, NULL);
   if (leg == NULL && message->rest == 0)
-    judge_rewritten (message, verdict);
+    judge_rewritten (envelope, message, verdict);
   else
     verdict->detail = hf_describe_detail (message, leg, verdict->finding);
 }
@@ -120,7 +176,7 @@ judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *sl
   const gboolean accepted = mail != NULL && mail->message->accepted;
 
   if (mail != NULL)
-    judge_by_log (mail->message, slot, verdict);
+    judge_by_log (envelope, mail->message, slot, verdict);
   else
     set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, NULL);
   if (verdict->finding.state == HF_STATE_OPEN)
@@ -294,6 +350,9 @@ hf_judge_mail (HfAccounts *self, HfMail *mail)
 
 /* ---- the queue ---- */
 
+static const gchar seen_listed[] = "listed", seen_corrupt[] = "put aside as corrupt", seen_absent[] = "not listed",
+                   seen_absent_again[] = "not listed, for the second time";
+
 static void
 add_sighting (HfAccounts *self, HfMail *mail, gint64 at_ms, const gchar *what)
 {
@@ -303,6 +362,27 @@ add_sighting (HfAccounts *self, HfMail *mail, gint64 at_ms, const gchar *what)
   hf_time_format (at_ms, at);
   text = g_strdup_printf ("%s holdfast-auditor: %s: queue snapshot: %s", at, mail->message->queue_id, what);
   hf_mail_add_line (self, mail, ++self->seq, 0, 0, 0, hf_slice (text));
+}
+
+void
+hf_mail_restore_sighting (HfMail *mail, HfSlice line)
+{
+  HfSlice rest = line, time;
+  g_autofree gchar *at = NULL;
+
+  if (!hf_slice_cut (&rest, " holdfast-auditor: ", &time) || !hf_slice_cut (&rest, "queue snapshot: ", &line))
+    return;
+  at = hf_slice_dup (time);
+  if (hf_slice_is (rest, seen_absent))
+    {
+      mail->absent = 1;
+      hf_time_parse (at, &mail->absent_ms);
+    }
+  else if (hf_slice_is (rest, seen_absent_again))
+    mail->absent = 2;
+  else
+    mail->absent = 0;
+  mail->corrupt = hf_slice_is (rest, seen_corrupt);
 }
 
 static gboolean
@@ -325,7 +405,7 @@ look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
     {
       mail->absent = 0;
       if (was_absent || mail->corrupt != was_corrupt)
-        add_sighting (self, mail, at_ms, mail->corrupt ? "put aside as corrupt" : "listed");
+        add_sighting (self, mail, at_ms, mail->corrupt ? seen_corrupt : seen_listed);
       return FALSE;
     }
   /* what came in while the snapshot was taken can't be in it */
@@ -335,12 +415,12 @@ look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
     {
       mail->absent = 1;
       mail->absent_ms = at_ms;
-      add_sighting (self, mail, at_ms, "not listed");
+      add_sighting (self, mail, at_ms, seen_absent);
     }
   else if (mail->absent == 1 && at_ms - mail->absent_ms >= self->settings.twice_ms)
     {
       mail->absent = 2;
-      add_sighting (self, mail, at_ms, "not listed, for the second time");
+      add_sighting (self, mail, at_ms, seen_absent_again);
     }
   return TRUE;
 }

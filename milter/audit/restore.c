@@ -221,6 +221,9 @@ take_counters (Restore *self, sqlite3_stmt *statement)
   return TRUE;
 }
 
+/* The filter's mark is a claim, which the log may contradict for so long. */
+#define VOID_FOR_MS "864000000"
+
 /* Open messages, and the children that they wait for. */
 #define LIVE "(m.closed = 0 OR m.parent IN (SELECT queue FROM mail WHERE closed = 0))"
 
@@ -244,6 +247,20 @@ index_mails (Restore *self)
     }
 }
 
+/* What looks at the queue told: whether one more without it is the second. */
+static void
+enter_sightings (Restore *self)
+{
+  for (guint i = 0; i < self->lines->len; i++)
+    {
+      const Line *line = &g_array_index (self->lines, Line, i);
+      HfMail *mail = line->source == 0 && line->mail != 0 ? g_hash_table_lookup (self->by_number, &line->mail) : NULL;
+
+      if (mail != NULL)
+        hf_mail_restore_sighting (mail, (HfSlice){ line->text, line->size });
+    }
+}
+
 static gboolean
 load (Restore *self, GError **error)
 {
@@ -261,11 +278,13 @@ load (Restore *self, GError **error)
     return FALSE;
   enter_lines (self);
   index_mails (self);
+  enter_sightings (self);
   return each_row (self,
                    "SELECT e.id, e.queue, e.at, e.void_reason, e.mail, r.position, r.address, r.state, r.outcome, r.detail,"
                    " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n)"
                    " FROM envelope e JOIN recipient r ON r.envelope = e.n LEFT JOIN mail m ON m.n = e.mail"
                    " WHERE (m.n IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
+                   " OR (m.n IS NULL AND e.void_reason IS NOT NULL AND e.at > (SELECT max (at) FROM envelope) - " VOID_FOR_MS ")"
                    " OR m.closed = 0",
                    take_slot, error);
 }

@@ -1,9 +1,12 @@
 # the durable half of the books: following, the daybook, the ledger, the queue
 AUDIT_TESTS = \
+	tests/unit/test-accounts \
 	tests/unit/test-daybook \
 	tests/unit/test-follow \
 	tests/unit/test-queue
 
+tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
+tests_unit_test_accounts_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_daybook_SOURCES = tests/unit/test-daybook.c
 tests_unit_test_daybook_LDADD = $(UNIT_CUNIT) $(LEDGER_LIBS)
 tests_unit_test_follow_SOURCES = tests/unit/test-follow.c

@@ -1,0 +1,385 @@
+/* test-accounts.c - journal and log brought together: each RCPT of the envelope
+ * has the fate that lines and queue prove, and no better one
+ *
+ * A row is an envelope and what happens, line by line.  Each row runs twice:
+ * the second time with a stop and a start of the auditor after every line, which
+ * must make no difference.
+ */
+#include <config.h>
+
+#include "milter/audit/accounts.h"
+#include "milter/base/id.h"
+#include "tests/unit/tap.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define ENVELOPE "01ARYZ6S41TSV4RRFFQ69G5FAV"
+
+#define TAKEN(n) \
+  "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" \
+  "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n" \
+  "postfix/qmgr[9]: AAAA01: from=<a@example.org>, size=400, nrcpt=" n " (queue active)\n" \
+  "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n"
+#define TO(agent, to, status) \
+  "postfix/" agent "[10]: AAAA01: to=<" to ">, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
+#define SENT(to) TO ("smtp", to, "sent (250 Ok)")
+#define DEFERRED(to) TO ("smtp", to, "deferred (later)")
+#define REMOVED "postfix/qmgr[9]: AAAA01: removed\n"
+#define RELAYED "settled relayed (250 Ok)"
+
+#define S "sm-mta[5]: 6AMKei5o002163: "
+#define COLLECTED(n) \
+  S "from=<a@example.org>, size=14, class=0, nrcpts=" n ", msgid=<1@x>, proto=ESMTP, relay=c [192.0.2.1]\n" \
+  S "Milter accept: message\n"
+#define S_SENT(to) S "to=" to ", delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+#define S_DEFERRED(to) S "to=" to ", delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx, dsn=4.4.1, stat=Deferred: later\n"
+#define S_DONE S "done; delay=00:00:01, ntries=1\n"
+
+typedef struct
+{
+  const gchar *name;
+  const gchar *recipients; /* with blanks between */
+  /* lines of the log, without time and host, and
+   *     @queue ID …      a look at the queue: what is in it
+   *     @corrupt ID      the same: put aside
+   *     @void REASON     the filter's mark
+   *     @gap             lines are missing here */
+  const gchar *happens;
+  const gchar *want; /* of each recipient, joined by "; " */
+} Row;
+
+static const Row log_rows[] = {
+  { "each by its name", "b@example.net c@example.net", TAKEN ("2") SENT ("b@example.net") DEFERRED ("c@example.net"),
+    RELAYED "; open (deferred: later)" },
+  { "the same address twice is one delivery", "b@example.net b@example.net", TAKEN ("1") SENT ("b@example.net") REMOVED,
+    RELAYED "; " RELAYED },
+  { "case does not count", "B@Example.NET", TAKEN ("1") SENT ("b@example.net") REMOVED, RELAYED },
+  { "an alias of two is settled when both are", "pair@example.org",
+    TAKEN ("2") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)")
+    TO ("smtp", "two@example.net>, orig_to=<pair@example.org", "deferred (later)"),
+    "open (deferred: later)" },
+  { "removed without a record of one, no filter follows", "b@example.net c@example.net",
+    TAKEN ("2") SENT ("b@example.net") REMOVED, RELAYED "; lost (removed without a record)" },
+  { "two local users of an alias do not stand for another recipient", "team@example.org c@example.net",
+    TAKEN ("2") TO ("local", "x@example.org>, orig_to=<team@example.org", "sent (delivered to mailbox)")
+    TO ("local", "y@example.org>, orig_to=<team@example.org", "sent (delivered to mailbox)") REMOVED,
+    "settled delivered (delivered to mailbox); unaccounted (the message is gone, and no line names this recipient)" },
+  { "two of the envelope that the MTA counts as one", "u@example.org u@mx.example.org",
+    TAKEN ("1") TO ("local", "u@example.org", "sent (delivered to mailbox)") REMOVED,
+    "settled delivered (delivered to mailbox); settled delivered (delivered to mailbox)" },
+  { "rewritten without a trace: what is left over stands for it", "b@example.net old@example.org",
+    TAKEN ("2") SENT ("b@example.net") TO ("local", "new@example.org", "sent (delivered to mailbox)") REMOVED,
+    RELAYED "; settled delivered (delivered to mailbox)" },
+  { "the filter's mark, and the MTA's word against it", "b@example.net", "@void too slow\n" TAKEN ("1") SENT ("b@example.net"),
+    RELAYED },
+  { "the filter's mark, and silence", "b@example.net", "@void too slow\n", "void (too slow)" },
+  { "the log does not know it yet", "b@example.net", "postfix/anvil[1]: statistics: max cache size 1\n",
+    "provisional (acceptance not seen)" },
+  { "an id of a week ago is not this message", "b@example.net",
+    "!2026-11-15T20:00:00Z mx postfix/pickup[3]: AAAA01: uid=0 from=<a@example.org>\n"
+    "!2026-11-15T20:00:00Z mx postfix/smtp[10]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=1, "
+    "delays=0/0/0/1, dsn=2.0.0, status=sent (250 Ok)\n!2026-11-15T20:00:00Z mx postfix/qmgr[9]: AAAA01: removed\n",
+    "provisional (acceptance not seen)" },
+};
+
+static const Row queue_rows[] = {
+  { "missed once is not gone", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@queue\n", "open (deferred: later)" },
+  { "missed once, then found", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@queue\n@queue AAAA01\n@queue\n",
+    "open (deferred: later)" },
+  { "missed twice", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@queue\n@queue\n",
+    "lost (not in the queue any more, and no line of the log says why)" },
+  { "missed twice, and a late line tells", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") "@queue\n@queue\n" SENT ("b@example.net") REMOVED, RELAYED },
+  { "missed twice, and lines are missing", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@gap\n@queue\n@queue\n",
+    "unaccounted (not in the queue any more; lines of the log are missing)" },
+  { "missed twice after a bulk deletion", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") "postfix/postsuper[50]: Deleted: 1 message\n@queue\n@queue\n",
+    "unaccounted (bulk deletion)" },
+  { "missed twice after files were renamed", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net")
+    "postfix/postsuper[50]: warning: QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS\n@queue\n@queue\n",
+    "unaccounted (queue files renamed)" },
+  { "put aside as corrupt", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@corrupt AAAA01\n",
+    "lost (corrupt queue file)" },
+  { "held is open, whatever happens", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") "postfix/postsuper[50]: AAAA01: placed on hold\n@queue AAAA01\n@queue AAAA01\n",
+    "open (held: later)" },
+  { "what the log says is done is not looked for", "b@example.net", TAKEN ("1") SENT ("b@example.net") REMOVED "@queue\n@queue\n",
+    RELAYED },
+};
+
+static const Row sendmail_rows[] = {
+  { "a forward of a local user has two ends", "joe@example.org",
+    COLLECTED ("1") S "forward joe => \\\\joe, away@example.net\n" S_SENT ("away@example.net") S_DEFERRED ("\\\\joe"),
+    "open (the log names it otherwise, and its recipients came to different ends)" },
+  { "deleted by a milter, which Sendmail logs", "b@example.net c@example.net",
+    COLLECTED ("2") S "Milter (x) delete: rcpt <c@example.net>, naddrs=1\n" S_SENT ("<b@example.net>") S_DONE,
+    "settled relayed (Ok); settled removed_by_filter (filter: milter)" },
+  { "one with a recipient out of an alias", "list@example.org one@example.net",
+    COLLECTED ("2") S "alias <list@example.org> => one@example.net\n" S_SENT ("<one@example.net>") S_DONE,
+    "settled relayed (Ok); settled relayed (Ok)" },
+  { "no line names it, and the level is too low to say more", "b@example.net c@example.net",
+    COLLECTED ("2") S_SENT ("<b@example.net>") "@queue\n@queue\n",
+    "settled relayed (Ok); unaccounted (Sendmail's LogLevel too low)" },
+  { "no line names it, and all would have been told", "b@example.net c@example.net",
+    COLLECTED ("2") S "SMTP outgoing connect on mx.example.org\n" S_SENT ("<b@example.net>") "@queue\n@queue\n",
+    "settled relayed (Ok); lost (not in the queue any more, and no line of the log says why)" },
+  { "given up as Qf", "b@example.net", COLLECTED ("1") S_DEFERRED ("<b@example.net>") "@corrupt 6AMKei5o002163\n",
+    "lost (lost queue file (Qf))" },
+};
+
+/* ---- running a row ---- */
+
+typedef struct
+{
+  const Row *row;
+  gchar *spool;
+  HfDaybook *daybook;
+  HfLedger *ledger;
+  HfAccounts *accounts;
+  HfClock clock;
+  gint64 now_ms;
+  guint32 line;
+  gboolean begun; /* the source was told */
+} Site;
+
+static gint64
+start_ms (void)
+{
+  gint64 at_ms = 0;
+
+  tap_check ("time", hf_time_parse ("2026-11-22T20:00:00.000Z", &at_ms));
+  return at_ms;
+}
+
+static gboolean
+is_sendmail (const Row *row)
+{
+  return strstr (row->happens, "sm-mta") != NULL;
+}
+
+static void
+open_accounts (Site *self)
+{
+  const HfAccountsSettings settings = { .last = TRUE,
+                                        .instance = "",
+                                        .settle_after_ms = G_GINT64_CONSTANT (7) * 24 * 3600 * 1000,
+                                        .twice_ms = 1000,
+                                        .mta = is_sendmail (self->row) ? HF_MTA_SENDMAIL : HF_MTA_POSTFIX };
+  g_autoptr (GError) error = NULL;
+
+  self->accounts = hf_accounts_new (self->daybook, &settings);
+  tap_check (self->row->name, hf_accounts_restore (self->accounts, self->ledger, self->now_ms, &error));
+  self->begun = FALSE;
+}
+
+static void
+commit (Site *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  hf_accounts_settle (self->accounts, self->now_ms);
+  tap_check (self->row->name, hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), &error)
+                                  && hf_ledger_commit (self->ledger, &error));
+}
+
+static void
+site_init (Site *self, const Row *row)
+{
+  HfDaybookReport report;
+
+  memset (self, 0, sizeof *self);
+  self->row = row;
+  self->spool = g_dir_make_tmp ("hf-accounts-XXXXXX", NULL);
+  self->daybook = hf_daybook_open (self->spool, NULL);
+  self->ledger = hf_ledger_open (self->spool, HF_LEDGER_WRITE, NULL);
+  self->now_ms = start_ms ();
+  hf_clock_init (&self->clock, 2026, self->now_ms / 1000);
+  tap_check (row->name, hf_ledger_catch_up (self->ledger, &report, NULL));
+  open_accounts (self);
+}
+
+static void
+remove_below (const gchar *path)
+{
+  g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+  const gchar *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree gchar *below = g_build_filename (path, name, NULL);
+
+      if (unlink (below) < 0)
+        remove_below (below);
+    }
+  rmdir (path);
+}
+
+static void
+site_clear (Site *self)
+{
+  hf_accounts_free (self->accounts);
+  hf_ledger_free (self->ledger);
+  hf_daybook_free (self->daybook);
+  remove_below (self->spool);
+  g_free (self->spool);
+}
+
+static void
+add_envelope (Site *self)
+{
+  g_auto (GStrv) recipients = g_strsplit (self->row->recipients, " ", -1);
+  HfItem item;
+
+  hf_item_init (&item);
+  item.kind = HF_ITEM_MESSAGE;
+  item.whole = item.has_facts = TRUE;
+  item.offset = 4096;
+  item.length = 500;
+  g_strlcpy (item.facts.id.text, ENVELOPE, sizeof item.facts.id.text);
+  item.facts.at_ms = self->now_ms;
+  item.facts.queue = g_strdup (is_sendmail (self->row) ? "6AMKei5o002163" : "AAAA01");
+  item.sender.address = g_strdup ("a@example.org");
+  for (guint i = 0; recipients[i] != NULL; i++)
+    {
+      HfPath path = { .address = g_strdup (recipients[i]) };
+
+      g_array_append_val (item.recipients, path);
+    }
+  hf_accounts_envelope (self->accounts, 1, "postfix", &item);
+  hf_item_clear (&item);
+}
+
+static void
+look_at_queue (Site *self, const gchar *ids, HfQueuePlace place)
+{
+  g_autoptr (HfQueue) queue = hf_queue_new ();
+  g_auto (GStrv) each = g_strsplit (ids, " ", -1);
+
+  for (guint i = 0; each[i] != NULL; i++)
+    if (each[i][0] != '\0')
+      hf_queue_add (queue, each[i], place, NULL);
+  self->now_ms += 60000;
+  hf_accounts_queue (self->accounts, queue, self->now_ms);
+}
+
+static void
+log_line (Site *self, const gchar *line)
+{
+  g_autofree gchar *text = NULL;
+  gchar at[25];
+  HfFollowItem item = { .kind = HF_FOLLOW_LINE, .clock = &self->clock, .path = "mail.log", .device = 1, .inode = 1 };
+
+  hf_time_format (self->now_ms, at);
+  text = line[0] == '!' ? g_strdup (line + 1) : g_strdup_printf ("%s mx %s", at, line);
+  item.raw = hf_slice (text);
+  item.at = (HfPosition){ .offset = self->line * 100, .line = self->line + 1 };
+  item.new_file = !self->begun;
+  self->begun = TRUE;
+  self->line++;
+  hf_accounts_log (self->accounts, &item);
+}
+
+static void
+happen (Site *self, const gchar *line)
+{
+  const HfFollowItem gap = { .kind = HF_FOLLOW_GAP, .why = "lines were withheld" };
+
+  self->now_ms += 1000;
+  if (g_str_has_prefix (line, "@queue"))
+    look_at_queue (self, line + strlen ("@queue"), HF_QUEUE_QUEUED);
+  else if (g_str_has_prefix (line, "@corrupt"))
+    look_at_queue (self, line + strlen ("@corrupt"), HF_QUEUE_GIVEN_UP);
+  else if (g_str_has_prefix (line, "@void "))
+    hf_accounts_void (self->accounts, ENVELOPE, line + strlen ("@void "));
+  else if (strcmp (line, "@gap") == 0)
+    hf_accounts_log (self->accounts, &gap);
+  else
+    log_line (self, line);
+}
+
+static gchar *
+tell (Site *self)
+{
+  g_autoptr (sqlite3_stmt) row
+      = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail FROM recipient ORDER BY position", NULL);
+  GString *told = g_string_new (NULL);
+
+  while (row != NULL && sqlite3_step (row) == SQLITE_ROW)
+    {
+      const gchar *outcome = (const gchar *) sqlite3_column_text (row, 1);
+      const gchar *detail = (const gchar *) sqlite3_column_text (row, 2);
+
+      g_string_append_printf (told, "%s%s%s%s (%s)", told->len > 0 ? "; " : "", (const gchar *) sqlite3_column_text (row, 0),
+                              outcome != NULL ? " " : "", outcome != NULL ? outcome : "", detail != NULL ? detail : "");
+    }
+  return g_string_free (told, FALSE);
+}
+
+static void
+run_row (const Row *row, gboolean restarting)
+{
+  g_autofree gchar *name = g_strdup_printf ("%s%s", row->name, restarting ? ", with restarts" : "");
+  g_auto (GStrv) lines = g_strsplit (row->happens, "\n", -1);
+  g_autofree gchar *told = NULL;
+  Site site;
+
+  site_init (&site, row);
+  add_envelope (&site);
+  for (guint i = 0; lines[i] != NULL; i++)
+    {
+      if (lines[i][0] == '\0')
+        continue;
+      happen (&site, lines[i]);
+      commit (&site);
+      if (!restarting)
+        continue;
+      hf_accounts_free (site.accounts);
+      open_accounts (&site);
+    }
+  told = tell (&site);
+  tap_check_str (name, told, row->want);
+  site_clear (&site);
+}
+
+static void
+run_rows (const Row *rows, gsize n_rows)
+{
+  for (gsize i = 0; i < n_rows; i++)
+    {
+      run_row (&rows[i], FALSE);
+      run_row (&rows[i], TRUE);
+    }
+}
+
+static void
+test_log (void)
+{
+  run_rows (log_rows, G_N_ELEMENTS (log_rows));
+}
+
+static void
+test_queue (void)
+{
+  run_rows (queue_rows, G_N_ELEMENTS (queue_rows));
+}
+
+static void
+test_sendmail (void)
+{
+  run_rows (sendmail_rows, G_N_ELEMENTS (sendmail_rows));
+}
+
+int
+main (int argc, char **argv)
+{
+  static const TapTest tests[] = {
+    { "envelope and log", test_log },
+    { "envelope, log and queue", test_queue },
+    { "sendmail", test_sendmail },
+    { NULL, NULL },
+  };
+
+  return tap_run ("accounts", tests, argc, argv);
+}
