@@ -27,7 +27,8 @@ def mixed_fates(site):
     split = site.send(plain("split", recipients=("recipient@example.net", "later@example.net"))).queue_id
     wait_log(site, f"{relayed}: removed")
     wait_log(site, f"{bounced}: removed")
-    wait_log(site, "status=deferred")
+    for address in ("recipient", "later"):
+        wait_log(site, f"{split}: to=<{address}@example.net>")
     return relayed, bounced, split
 
 
