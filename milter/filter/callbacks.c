@@ -37,6 +37,10 @@ typedef struct
 
 static HfFilter *the_filter;
 
+/* What was negotiated last holds for a connection that follows another without a
+ * negotiation of its own (SMFIC_QUIT_NC).  Atomic. */
+static gint lead_space;
+
 /* ---- connections ---- */
 
 static HfConnection *
@@ -55,6 +59,7 @@ need_connection (SMFICTX *ctx)
     return self;
   self = g_new0 (HfConnection, 1);
   hf_transaction_init (&self->txn, &the_filter->area);
+  self->txn.lead_space = g_atomic_int_get (&lead_space);
   if (smfi_setpriv (ctx, self) == MI_SUCCESS)
     return self;
   hf_transaction_clear (&self->txn);
@@ -145,6 +150,7 @@ cb_negotiate (SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned
   *out_actions = actions & SMFIF_SETSYMLIST;
   *out_steps = steps & wanted;
   *out_f2 = *out_f3 = 0;
+  g_atomic_int_set (&lead_space, (steps & SMFIP_HDR_LEADSPC) != 0);
   if (self != NULL)
     self->txn.lead_space = (steps & SMFIP_HDR_LEADSPC) != 0;
   for (gsize i = 0; (actions & SMFIF_SETSYMLIST) != 0 && i < G_N_ELEMENTS (lists); i++)

@@ -150,6 +150,60 @@ test_P1_yes_means_held (void)
   bench_clear ("clear", &bench);
 }
 
+static gboolean
+collect (gconstpointer data, gsize size, gpointer user_data, GError **error)
+{
+  g_string_append_len (user_data, data, (gssize) size);
+  return TRUE;
+}
+
+/* The octets of the newest record. */
+static GString *
+newest (const Bench *self)
+{
+  g_autoptr (HfView) view = hf_view_open (self->spool, HF_READ_VERIFY, NULL);
+  GString *octets = g_string_new (NULL);
+  HfViewEntry entry;
+  gboolean end = FALSE;
+
+  while (view != NULL && hf_view_next (view, &entry, &end, NULL) && !end)
+    {
+      g_string_truncate (octets, 0);
+      hf_view_copy_message (view, &entry, collect, octets, NULL);
+    }
+  return octets;
+}
+
+/* An MTA may have one connection follow another on what they negotiated once
+ * (SMFIC_QUIT_NC): the blank before a value is then shown there, too. */
+static void
+test_P1_exact_without_negotiation (void)
+{
+  static const gulong offers[] = { SMFIP_HDR_LEADSPC | SMFIP_NR_HDR, SMFIP_NR_HDR };
+
+  for (guint i = 0; i < G_N_ELEMENTS (offers); i++)
+    {
+      const gchar *row = (offers[i] & SMFIP_HDR_LEADSPC) != 0 ? "with the blank" : "without";
+      const gchar *want = (offers[i] & SMFIP_HDR_LEADSPC) != 0 ? "Subject: x\r\n\r\ntext\r\n" : "Subject:  x\r\n\r\ntext\r\n";
+      gulong actions, steps, f2, f3;
+      Bench bench;
+
+      bench_init (&bench);
+      bench.calls.xxfi_negotiate (bench.ctx, SMFIF_SETSYMLIST, offers[i], 0, 0, &actions, &steps, &f2, &f3);
+      for (guint connection = 0; connection < 2; connection++)
+        {
+          g_autoptr (GString) octets = NULL;
+
+          bench.calls.xxfi_connect (bench.ctx, (char[]){ "client.example.org" }, NULL);
+          tap_check_int (row, say_message (&bench), SMFIS_CONTINUE);
+          octets = newest (&bench);
+          tap_check_str (row, octets->str, want);
+          bench.calls.xxfi_close (bench.ctx);
+        }
+      bench_clear (row, &bench);
+    }
+}
+
 /* ---- P2 ---- */
 
 static void
@@ -340,6 +394,7 @@ main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "P1-yes-means-held", test_P1_yes_means_held },
+    { "P1-exact-without-negotiation", test_P1_exact_without_negotiation },
     { "P2-no-has-a-reason", test_P2_no_has_a_reason },
     { "P2-P6-late", test_P2_P6_late },
     { "P2-draining", test_P2_draining },
