@@ -15,7 +15,7 @@ packages_build='gcc make autoconf automake pkgconf libc6-dev libmilter-dev libgl
   libcunit1-dev python3'
 packages_try='postfix e2fsprogs mount util-linux python3'
 packages_test='postfix e2fsprogs xfsprogs btrfs-progs mount util-linux m4 strace libfaketime
-  miltertest mandoc clang valgrind python3'
+  miltertest mandoc clang valgrind systemd-journal-remote python3'
 
 say ()
 {

@@ -25,7 +25,7 @@ struct HfFollowJournald
   gint64 since_ms;
   sd_journal *journal;
   gboolean placed;
-  gboolean gap;
+  const gchar *gap; /* to be told next */
   gboolean told_source;
   GString *line;
   HfClock clock;
@@ -64,10 +64,16 @@ hf_follow_journald_cursor (const HfFollowJournald *self)
   return self->cursor;
 }
 
+static gboolean
+is_person (const gchar *uid)
+{
+  return uid == NULL || strtoul (uid, NULL, 10) >= FIRST_PERSON;
+}
+
 gboolean
 hf_journald_is_trusted (const gchar *exe, const gchar *uid)
 {
-  if (exe == NULL || uid == NULL || strtoul (uid, NULL, 10) >= FIRST_PERSON || strstr (exe, "/../") != NULL)
+  if (exe == NULL || is_person (uid) || strstr (exe, "/../") != NULL)
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (programs); i++)
     if (g_str_has_prefix (exe, programs[i]))
@@ -104,9 +110,11 @@ place (HfFollowJournald *self, GError **error)
       code = sd_journal_next (self->journal);
       if (!failed (code, "read", error))
         return FALSE;
-      self->gap = code == 0 || sd_journal_test_cursor (self->journal, self->cursor) <= 0;
-      if (self->gap && code > 0)
-        sd_journal_previous (self->journal);
+      if (code == 0 || sd_journal_test_cursor (self->journal, self->cursor) <= 0)
+        self->gap = "the entry of the systemd journal that was read last is gone";
+      /* the nearest entry is still to be read; before the first there is none to step back to */
+      if (self->gap != NULL && code > 0 && sd_journal_previous (self->journal) == 0)
+        sd_journal_seek_head (self->journal);
     }
   else if (self->since_ms == G_MAXINT64)
     {
@@ -133,6 +141,16 @@ field (HfFollowJournald *self, const gchar *name)
   return g_strndup ((const gchar *) data + skip, size - skip);
 }
 
+/* A process that ends at once may be gone when the journal wants to know what it
+ * ran.  No person can write such an entry; what it says can't be believed, but
+ * that a line is missing can. */
+static gboolean
+is_lost_line (const gchar *name, const gchar *exe, const gchar *uid)
+{
+  return exe == NULL && !is_person (uid) && name != NULL
+         && (g_str_has_prefix (name, "postfix") || g_str_has_prefix (name, "sm-") || g_str_has_prefix (name, "sendmail"));
+}
+
 /* As rsyslog would have written it.  FALSE for entries that don't count. */
 static gboolean
 make_line (HfFollowJournald *self)
@@ -148,6 +166,8 @@ make_line (HfFollowJournald *self)
   g_autofree gchar *stamp = NULL;
   uint64_t usec = 0;
 
+  if (is_lost_line (name, exe, uid))
+    self->gap = "the systemd journal does not know which program wrote a line";
   if (name == NULL || message == NULL || !hf_journald_is_trusted (exe, uid)
       || sd_journal_get_realtime_usec (self->journal, &usec) < 0)
     return FALSE;
@@ -193,16 +213,18 @@ hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **err
   memset (out, 0, sizeof *out);
   if (!open_journal (self, error) || (!self->placed && !place (self, error)))
     return FALSE;
-  if (self->gap)
-    {
-      self->gap = FALSE;
-      out->kind = HF_FOLLOW_GAP;
-      out->why = "the entry of the systemd journal that was read last is gone";
-      return TRUE;
-    }
   for (;;)
     {
-      gint code = sd_journal_next (self->journal);
+      gint code;
+
+      if (self->gap != NULL)
+        {
+          out->kind = HF_FOLLOW_GAP;
+          out->why = self->gap;
+          self->gap = NULL;
+          return TRUE;
+        }
+      code = sd_journal_next (self->journal);
 
       if (!failed (code, "read", error))
         return FALSE;

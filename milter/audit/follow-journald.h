@@ -23,7 +23,8 @@ void hf_follow_journald_free (HfFollowJournald *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfFollowJournald, hf_follow_journald_free)
 
 /* As hf_follow_next(); lines look as in a file.  Where the cursor's entry is
- * gone, a gap comes first. */
+ * gone, a gap comes first; and one stands for each entry of the MTA's whose
+ * program the journal does not know. */
 gboolean hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **error);
 
 /* Of the last entry read; NULL before the first. */

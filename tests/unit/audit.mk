@@ -3,6 +3,7 @@ AUDIT_TESTS = \
 	tests/unit/test-accounts \
 	tests/unit/test-daybook \
 	tests/unit/test-follow \
+	tests/unit/test-journald \
 	tests/unit/test-queue
 
 tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
@@ -11,6 +12,8 @@ tests_unit_test_daybook_SOURCES = tests/unit/test-daybook.c
 tests_unit_test_daybook_LDADD = $(UNIT_CUNIT) $(LEDGER_LIBS)
 tests_unit_test_follow_SOURCES = tests/unit/test-follow.c
 tests_unit_test_follow_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+tests_unit_test_journald_SOURCES = tests/unit/test-journald.c
+tests_unit_test_journald_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_queue_SOURCES = tests/unit/test-queue.c
 tests_unit_test_queue_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 
