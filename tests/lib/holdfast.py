@@ -5,6 +5,7 @@ them; it may be stopped, killed and started again.  What it says is read from
 its standard error as events, what it holds through the command `holdfast`.
 The binaries are those of the directory in HOLDFAST_BUILD.
 """
+import contextlib
 import dataclasses
 import json
 import os
@@ -139,6 +140,15 @@ class Filter:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """It does nothing at all within the block, as if it hung."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def set_limit(self, what, soft):
         """Lowers or lifts a soft limit, by its name for prlimit(1), of the process that runs."""

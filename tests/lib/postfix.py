@@ -136,7 +136,7 @@ class Postfix(Mta):
         self.set(milter_default_action="accept")
 
     def be_impatient(self):
-        self.set(milter_command_timeout="5s", milter_content_timeout="5s")
+        self.set(milter_command_timeout="4s", milter_content_timeout="4s")
 
     def offer_less(self):
         self.set(smtpd_discard_ehlo_keywords="dsn, smtputf8")

@@ -80,7 +80,7 @@ class Sendmail(Mta):
         self.set(FLAGS="")
 
     def be_impatient(self):
-        """It always is: see times."""
+        self.set(TIMES="C:10s;S:4s;R:4s;E:60s")
 
     def offer_less(self):
         """Also without a word of ours it knows no SMTPUTF8."""

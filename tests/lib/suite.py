@@ -166,9 +166,14 @@ def collect(module, mta_class):
     return cases
 
 
+def is_long():
+    """tests/run was started with --long."""
+    return os.environ.get("HOLDFAST_LONG") == "1"
+
+
 def rounds(few, many):
     """How often to repeat: few, many with tests/run --long, hardly where a sanitizer makes all slow."""
-    if os.environ.get("HOLDFAST_LONG") == "1":
+    if is_long():
         return many
     return max(2, few // 4) if build.is_sanitized() else few
 

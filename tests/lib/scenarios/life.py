@@ -7,15 +7,17 @@ import shutil
 import stat
 import time
 
+from .. import preload
 from ..holdfast import MTA_GROUP, USER
 from ..lab import TOP, free_port, run
 from ..messages import Message, head, lines, plain
 from ..mta import make_socket_dir
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
-from .common import all_whole, nothing_left, taken, taken_soon
+from .common import all_whole, cured, nothing_left, taken, taken_soon
 
 SOCKET_REPLACED, STAGE_NAMED, STOP_INCOMPLETE = "HF-109", "HF-111", "HF-104"
+COMMIT_LATE, JOURNAL_SLOW = "HF-202", "HF-309"
 RELOADED, RELOAD_REFUSED, NEEDS_RESTART = "HF-106", "HF-107", "HF-108"
 
 
@@ -218,6 +220,35 @@ def tcp_socket(site):
     site.mta.attach(where)
     taken_soon(site, made, plain())  # an smtpd from before the reload may answer first
     all_whole(made)
+
+
+@scenario("P1: the clock jumps back and forth by days: no time limit passes for it, and order, ids and copies stay right",
+          measures=True)
+def clock_jumps(site):
+    made = site.filter(start=False)
+    clock = made.dir / "clock"
+    clock.write_text("+0")
+    made.environment = preload.faking_time(clock)
+    made.start()
+    queue_ids = []
+    for offset in ("+0", "-2d", "+3d", "-1", "+0"):
+        with site.client() as client:
+            client.open(plain(f"at {offset}"))
+            clock.write_text(offset)
+            reply = site.tally.finish(client, plain(f"at {offset}"))
+            equal(reply.code, 250, f"reply with the clock off by {offset}: {reply}")
+            queue_ids.append(reply.queue_id)
+        expect(not made.events(COMMIT_LATE) and not made.events(JOURNAL_SLOW), "a time limit passed for the clock")
+        if offset == "-2d":
+            made.restart()
+    records = made.records()
+    equal([record["queue_id"] for record in records], queue_ids, "queue ids in the journal's order")
+    equal(len({record["id"] for record in records}), len(queue_ids), "ids")
+    times = [record["at"] for record in records]
+    expect(times[2] < times[0] < times[3], f"the clock did not jump: {times}")
+    made.restart()
+    site.tally.fault(4)
+    cured(site, made, plain("after"), [])
 
 
 @scenario("memory does not grow with the size of the message", measures=True)
