@@ -31,7 +31,8 @@ FOLDERS = ("miltertest", "postfix", "sendmail", "command", "fault", "audit")
 # Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
 # MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.
 SANITIZED_SCRIPTS = {
-    "asan": ("miltertest/", "postfix/", "fault/", "sendmail/sessions"),
+    "asan": ("miltertest/", "postfix/answers", "postfix/crashes", "postfix/delivery", "postfix/faults", "postfix/life",
+             "postfix/sessions", "fault/", "sendmail/sessions"),
     "tsan": ("postfix/sessions", "postfix/life"),
 }
 
