@@ -233,7 +233,7 @@ on_evidence (const HfMessage *message, const HfLogEvent *event, gpointer data)
 
   if (event->kind == HF_LOG_OPENED)
     join_session (self, mail, event);
-  if (event->kind == HF_LOG_CONTENT && event->text.length > 0 && !self->restoring)
+  if ((event->kind == HF_LOG_CONTENT || event->kind == HF_LOG_COLLECTED) && event->text.length > 0 && !self->restoring)
     {
       g_free (mail->message_id);
       mail->message_id = hf_slice_dup (event->text);
@@ -259,6 +259,17 @@ on_changed (const HfChange *change, gpointer data)
         g_ptr_array_add (mail->legs, (gpointer) change->leg);
     }
   hf_mail_mark (self, mail);
+}
+
+/* The parent's line may come after the child's last. */
+static void
+on_linked (const HfMessage *child, gpointer data)
+{
+  HfAccounts *self = data;
+  HfMail *mail = hf_mail_of (self, child);
+
+  if (!self->restoring)
+    hf_mail_mark (self, mail);
 }
 
 static void
@@ -294,6 +305,7 @@ hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
                                   .changed = on_changed,
                                   .entering = on_entering,
                                   .evidence = on_evidence,
+                                  .linked = on_linked,
                                   .closed = on_closed,
                                   .data = self };
 

@@ -47,6 +47,10 @@ typedef struct
   /* nullable: called for each line that told something of @message. */
   void (*evidence) (const HfMessage *message, const HfLogEvent *event, gpointer data);
 
+  /* nullable: called when it is found out which message @child comes from; must
+   * not call back. */
+  void (*linked) (const HfMessage *child, gpointer data);
+
   /* nullable: called once for each message, before it is forgotten. */
   void (*closed) (const HfMessage *message, gpointer data);
 

@@ -78,6 +78,8 @@ hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink 
     {
       child->parent = hf_message_keep (child, hf_slice (parent->queue_id));
       child->parent_link = (guint8)link;
+      if (self->settings.linked != NULL)
+        self->settings.linked (child, self->settings.data);
     }
   hf_message_add_child (parent, hf_slice (child->queue_id), link);
   if (link == HF_LINK_CLONED)
