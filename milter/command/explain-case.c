@@ -5,6 +5,7 @@
 #include "milter/base/id.h"
 #include "milter/base/sys.h"
 #include "milter/command/explain.h"
+#include "milter/command/select.h"
 #include "milter/journal/directory.h"
 #include "milter/journal/reader.h"
 
@@ -77,19 +78,6 @@ add_keys (HfLedger *ledger, GArray *keys, const gchar *sql, const gchar *text, g
   return step == SQLITE_DONE || hf_ledger_error (ledger, error);
 }
 
-static gboolean
-parse_time (const gchar *text, gint64 *out_ms)
-{
-  g_autoptr (GTimeZone) local = g_time_zone_new_local ();
-  g_autofree gchar *with_time = strchr (text, 'T') == NULL ? g_strconcat (text, "T00:00:00", NULL) : g_strdup (text);
-  g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (with_time, local);
-
-  if (time == NULL)
-    return FALSE;
-  *out_ms = g_date_time_to_unix (time) * 1000;
-  return TRUE;
-}
-
 #define OF_ENVELOPE "SELECT n, mail FROM envelope WHERE "
 #define OF_MAIL "SELECT envelope, n FROM mail WHERE envelope IS NULL AND "
 
@@ -104,7 +92,7 @@ hf_case_search (HfLedger *ledger, const gchar *what, GError **error)
 
   if (hf_id_is_valid (what))
     ok = add_keys (ledger, keys, OF_ENVELOPE "id = ?1", what, 0, error);
-  else if (strchr (what, '@') == NULL && parse_time (what, &at_ms))
+  else if (strchr (what, '@') == NULL && hf_select_parse_time (what, &at_ms))
     ok = add_keys (ledger, keys, OF_ENVELOPE "at >= ?2 AND at < ?3 ORDER BY at", what, at_ms, error);
   else if (strchr (what, '@') == NULL)
     ok = add_keys (ledger, keys, OF_ENVELOPE "queue = ?1 ORDER BY n", what, 0, error)

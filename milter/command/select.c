@@ -27,19 +27,32 @@ hf_select_add_options (HfSelect *self, GOptionContext *context)
   g_option_context_add_main_entries (context, entries, NULL);
 }
 
-/* "2026-11-22", "2026-11-22T20:18:05Z", with or without a fraction or a zone. */
+gboolean
+hf_select_parse_time (const gchar *text, gint64 *out_ms)
+{
+  g_autoptr (GTimeZone) local = g_time_zone_new_local ();
+  g_autoptr (GString) whole = g_string_new (text);
+  const gchar *of_day = strchr (text, 'T');
+  g_autoptr (GDateTime) time = NULL;
+
+  if (of_day == NULL)
+    g_string_append (whole, "T00:00:00");
+  /* without seconds, which GLib does not take */
+  else if (strlen (of_day) >= 6 && of_day[3] == ':' && of_day[6] != ':')
+    g_string_insert (whole, of_day - text + 6, ":00");
+  time = g_date_time_new_from_iso8601 (whole->str, local);
+  if (time == NULL)
+    return FALSE;
+  *out_ms = g_date_time_to_unix (time) * 1000 + g_date_time_get_microsecond (time) / 1000;
+  return TRUE;
+}
+
 static gboolean
 parse_time (const gchar *option, const gchar *text, gint64 *out_ms, GError **error)
 {
-  g_autoptr (GTimeZone) local = g_time_zone_new_local ();
-  g_autofree gchar *with_time = strchr (text, 'T') == NULL ? g_strconcat (text, "T00:00:00", NULL) : g_strdup (text);
-  g_autoptr (GDateTime) time = g_date_time_new_from_iso8601 (with_time, local);
-
-  if (time == NULL)
-    return hf_error_set (error, HF_ERROR_CONFIG, "usage",
-                         "--%s: '%s' is no time; write 2026-11-22 or 2026-11-22T20:18:05Z", option, text);
-  *out_ms = g_date_time_to_unix (time) * 1000 + g_date_time_get_microsecond (time) / 1000;
-  return TRUE;
+  return hf_select_parse_time (text, out_ms)
+         || hf_error_set (error, HF_ERROR_CONFIG, "usage",
+                          "--%s: '%s' is no time; write 2026-11-22 or 2026-11-22T20:18:05Z", option, text);
 }
 
 static void

@@ -33,6 +33,10 @@ gboolean hf_select_prepare (HfSelect *self, gchar **ids, GError **error);
 void hf_select_clear (HfSelect *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (HfSelect, hf_select_clear)
 
+/* "2026-11-22", "2026-11-22T20:18" or "…:05Z", with or without a fraction or a zone,
+ * in ms since 1970; FALSE for what is no time. */
+gboolean hf_select_parse_time (const gchar *text, gint64 *out_ms);
+
 /**
  * hf_select_matches:
  *
