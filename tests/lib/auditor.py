@@ -11,11 +11,19 @@ import subprocess
 
 from .holdfast import program
 from .lab import run
-from .tap import Failure, expect, wait_for
+from .tap import Failure, equal, expect, wait_for
 
-STARTED, STOPPED, GAP, LOST, UNACCOUNTED = "HF-501", "HF-502", "HF-504", "HF-601", "HF-602"
-BOOKS_DAMAGED = "HF-507"
+STARTED, STOPPED, GAP, BLIND_QUEUE, BOOKS_DAMAGED = "HF-501", "HF-502", "HF-504", "HF-506", "HF-507"
+LOST, UNACCOUNTED = "HF-601", "HF-602"
 TABLES = ("envelope", "recipient", "mail", "leg", "evidence", "incident", "act", "place", "breach", "source", "position", "snapshot")
+
+
+def same_dumps(got, want, what):
+    """Table by table, so that a failure names the first row that differs."""
+    for table, rows in want.items():
+        for row, other in zip(got[table], rows):
+            equal(row, other, f"{what}, table {table}")
+        equal(len(got[table]), len(rows), f"{what}, rows of {table}")
 
 
 class Auditor:
@@ -24,20 +32,34 @@ class Auditor:
         self.mta = mta
         self.log = filter_.dir / "auditor.log"
         self.process = None
+        self.prefix = [str(program("holdfast-auditor"))]
         self.mta_log = mta.log
         self.before = mta.log_text()   # of earlier scenarios, whose filters had other journals
-        queue = mta.etc if mta.type == "postfix" else mta.dir / "mqueue"
+        queue = mta.etc if mta.type == "postfix" else mta.queue_dir
         filter_.write_config(**{"mta__type": mta.type, "mta__log": f"file:{mta.log}", "mta__queue": queue,
                                 "audit__snapshot_interval": "1s", **settings})
 
-    def freeze(self):
-        """From here on the log is a copy, to which the MTA adds nothing, and the queue can't be asked for."""
+    def follow_copy(self, log=None):
+        """From here on the log is a copy, to which the MTA adds nothing."""
+        log = log or self.mta.log
         self.mta_log = self.filter.dir / "mail.log"
-        shutil.copy(self.mta.log, self.mta_log)
-        self.filter.write_config(mta__log=f"file:{self.mta_log}", mta__queue=self.filter.dir / "no-queue")
+        shutil.copy(log, self.mta_log)
+        self.filter.write_config(mta__log=f"file:{self.mta_log}")
+
+    def freeze(self, log=None):
+        """The same, and the queue can't be asked for: nothing changes any more."""
+        self.follow_copy(log)
+        self.filter.write_config(mta__queue=self.filter.dir / "no-queue")
+
+    def lose_log(self, begin):
+        """The copy is gone, and its successor has only what the MTA logged from offset begin on."""
+        elsewhere = self.filter.dir / "elsewhere"
+        elsewhere.mkdir()
+        self.mta_log.rename(elsewhere / "mail.log")     # which keeps its inode
+        self.mta_log.write_bytes(self.mta.log.read_bytes()[begin:])
 
     def argv(self, *words):
-        return [str(program("holdfast-auditor")), "-c", str(self.filter.config), *words]
+        return [*self.prefix, "-c", str(self.filter.config), *words]
 
     def once(self, *words, status=0):
         """One run over what there is; what it said."""
@@ -46,9 +68,13 @@ class Auditor:
         expect(result.returncode == status, f"holdfast-auditor ended with status {result.returncode}, want {status}: {said}")
         return said
 
+    def launch(self):
+        """Starts the daemon and returns at once."""
+        self.process = self.filter.lab.spawn(self.argv(), self.log, cwd="/")
+
     def start(self, limit=20):
         before = self.said().count(STARTED)
-        self.process = self.filter.lab.spawn(self.argv(), self.log, cwd="/")
+        self.launch()
         wait_for(lambda: self.said().count(STARTED) > before or self.process.poll() is not None, limit, "the auditor to start")
         return self
 
@@ -92,8 +118,28 @@ class Auditor:
 
     def dump(self, tables=TABLES):
         """All that the ledger says, for comparing."""
+        return {table: sorted(map(repr, self.ask(f"SELECT * FROM {table}"))) for table in tables}
+
+    def ask(self, question):
+        """Rows of the ledger."""
         with sqlite3.connect(f"file:{self.filter.spool}/ledger.db?mode=ro", uri=True) as ledger:
-            return {table: sorted(map(repr, ledger.execute(f"SELECT * FROM {table}"))) for table in tables}
+            return ledger.execute(question).fetchall()
+
+    def fates_in_books(self):
+        """[(state, outcome)] of every recipient that the ledger has."""
+        if not (self.filter.spool / "ledger.db").exists():
+            return []
+        return self.ask("SELECT state, outcome FROM recipient")
+
+    def evidence(self):
+        """queue id -> [(offset, line)] of the MTA's log, of each message."""
+        found = {}
+        for queue_id, lines in self.ask("SELECT m.queue, CAST (e.lines AS BLOB) FROM evidence e JOIN mail m ON m.n = e.mail"):
+            for line in lines.decode("utf-8", "replace").splitlines():
+                _, source, offset, _, text = line.split(" ", 4)
+                if source != "0":      # else a look at the queue
+                    found.setdefault(queue_id, []).append((int(offset), text))
+        return {queue_id: sorted(lines) for queue_id, lines in found.items()}
 
     def fates_of_all(self):
         """The set of (outcome, state) of all recipients."""

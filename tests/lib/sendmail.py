@@ -47,18 +47,27 @@ class Sendmail(Mta):
         self.config = self.dir / "sendmail.cf"
         self.submit_config = self.dir / "submit.cf"
         self.process = None
+        self.queue_dir = self.dir / "queue"
         prepare()
         self.words = {"DIR": self.dir, "PORT": self.port, "SINK": self.sink_port, "SOCKET": f"unix:{self.socket}",
                       "FLAGS": flags, "TIMES": times, "PRIVACY": "authwarnings"}
         self._changed = {}
         self._lay_out()
 
+    def aliases(self):
+        return ("postmaster: postmaster@example.net",)
+
+    def more(self):
+        """Lines of m4 that a test adds to the configuration."""
+        return ()
+
     def _lay_out(self):
-        (self.dir / "queue").mkdir()
-        (self.dir / "queue").chmod(0o700)
+        self.words["MORE"] = "\n".join(self.more())
+        self.queue_dir.mkdir()
+        self.queue_dir.chmod(0o700)
         make_socket_dir(self.socket, pwd.getpwnam(holdfast.USER).pw_uid, 0)
         write_lines(self.dir / "service.switch", "hosts files", "aliases files", "passwd files")
-        write_lines(self.dir / "aliases", "postmaster: postmaster@example.net")
+        write_lines(self.dir / "aliases", *self.aliases())
         (self.dir / "submit").mkdir()
         shutil.chown(self.dir / "submit", "nobody")
         make_config("sendmail.mc.in", self.words, self.config)
@@ -120,13 +129,13 @@ class Sendmail(Mta):
 
     def queue(self):
         """One dictionary for each message in the queue: it has a control file there."""
-        return [{"queue_id": path.name[2:]} for path in (self.dir / "queue").glob("qf*")]
+        return [{"queue_id": path.name[2:]} for path in self.queue_dir.glob("qf*")]
 
     def flush(self):
         self._sendmail("-q")
 
     def empty_queue(self):
-        for path in (self.dir / "queue").iterdir():
+        for path in self.queue_dir.iterdir():
             path.unlink()
 
     def submit(self, message):

@@ -100,10 +100,10 @@ class Session(socketserver.StreamRequestHandler):
                 return
             parts.append(line[1:] if line.startswith(b".") else line)
         delivery = Delivery(self.helo, self.sender, tuple(self.recipients), b"".join(parts))
-        refusal = self.server.refusal("END", delivery.sender)
-        if refusal is None:
+        reply = self.server.refusal("END", delivery.sender) or self.server.pass_on(delivery)
+        if reply is None:
             self.server.keep(delivery)
-        self._reply(refusal or "250 2.0.0 kept")
+        self._reply(reply or "250 2.0.0 kept")
         self.sender, self.recipients = None, []
 
 
@@ -119,6 +119,7 @@ class Sink(socketserver.ThreadingTCPServer):
         self._deliveries = []
         self._refusals = {}
         self._keep = keep
+        self.pass_on = lambda delivery: None   # a content filter: what it answers, or None where it has no part in it
 
     def start(self):
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
@@ -152,6 +153,7 @@ class Sink(socketserver.ThreadingTCPServer):
         with self._lock:
             self._deliveries.clear()
             self._refusals.clear()
+            self.pass_on = lambda delivery: None
 
 
 def main(port, directory):

@@ -48,6 +48,7 @@ class Site:
         self.tally = Tally()       # of what the scenario sends
         self.figures = Figures()   # of all scenarios so far
         self.defective = False     # filters are started with a seeded defect
+        self._shared = {}          # what several cases look at: by what makes it; None where that failed
         self._numbers = itertools.count(1)
 
     def unique(self, name):
@@ -62,6 +63,16 @@ class Site:
         if self.defective:
             made.environment = preload.ignoring_errors()
         return made.start() if start else made
+
+    def shared(self, make):
+        """What make(site) gave the first case that asked for it; where that failed, it fails for all.
+
+        Its filters end with that case; what they wrote stays."""
+        if make not in self._shared:
+            self._shared[make] = None
+            self._shared[make] = make(self)
+        expect(self._shared[make] is not None, "what several cases look at could not be made: the first of them tells why")
+        return self._shared[make]
 
     def client(self, **options):
         return self.mta.client(**options)
@@ -178,13 +189,13 @@ def rounds(few, many):
     return max(2, few // 4) if build.is_sanitized() else few
 
 
-def main(mta_class, module, **mta_options):
-    """Runs a module's scenarios, or those whose names are given as arguments."""
-    parser = argparse.ArgumentParser(description=module.__doc__)
+def main(mta_class, *modules, **mta_options):
+    """Runs the modules' scenarios, or those whose names are given as arguments."""
+    parser = argparse.ArgumentParser(description="\n".join(module.__doc__ for module in modules))
     parser.add_argument("--keep", action="store_true", help="leave the scratch directory")
     parser.add_argument("names", nargs="*", help="functions to run, all by default")
     arguments = parser.parse_args()
-    chosen = [case for case in collect(module, mta_class)
+    chosen = [case for module in modules for case in collect(module, mta_class)
               if not arguments.names or case.name in arguments.names]
     if not lab.is_root():
         tap.skip_all("a private MTA needs root")

@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import suite  # noqa: E402
-from lib.postfix import Postfix  # noqa: E402
-from lib.scenarios import books  # noqa: E402
+from lib.crossroads import CrossroadsPostfix  # noqa: E402
+from lib.scenarios import books, fates  # noqa: E402
 
-suite.main(Postfix, books)
+suite.main(CrossroadsPostfix, fates, books)
