@@ -72,8 +72,8 @@ include tests/unit/people.mk
 include tests/unit/pressure.mk
 include tests/unit/trim.mk
 
-dist_check_SCRIPTS = tests/unit/test-docs.sh tests/unit/test-install.sh
-TESTS += tests/unit/test-docs.sh tests/unit/test-install.sh
+dist_check_SCRIPTS = tests/unit/test-dist.sh tests/unit/test-docs.sh tests/unit/test-install.sh
+TESTS += tests/unit/test-dist.sh tests/unit/test-docs.sh tests/unit/test-install.sh
 
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh

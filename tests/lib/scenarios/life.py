@@ -22,11 +22,11 @@ RELOADED, RELOAD_REFUSED, NEEDS_RESTART = "HF-106", "HF-107", "HF-108"
 
 
 def fails_to_start(made, reason, limit=10):
-    """The start ends with status 2 and names the configuration's file, and the reason."""
+    """The start ends with status 2 and names the configuration's file and line, and the reason."""
     made.launch()
     equal(made.wait(limit), 2, f"exit status; it said: {made.log_tail()}")
     said = made.log_tail()
-    expect(str(made.config) in said, f"the file is not named: {said}")
+    expect(re.search(rf"{re.escape(str(made.config))}:\d+: ", said), f"file and line are not named: {said}")
     expect(re.search(reason, said), f"no {reason!r} in: {said}")
 
 
