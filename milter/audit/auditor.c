@@ -7,6 +7,7 @@
 #include "milter/audit/acts-intake.h"
 #include "milter/audit/follow-journald.h"
 #include "milter/audit/segments.h"
+#include "milter/audit/trimming.h"
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
@@ -31,6 +32,7 @@ struct HfAuditor
   HfDaybook *daybook;
   HfLedger *ledger;
   HfAccounts *accounts;
+  HfTrimming *trimming;
   HfFollow *follow;           /* a file; or NULL: */
   HfFollowJournald *journald;
   HfSegmentsPosition journal;
@@ -265,6 +267,18 @@ commit (HfAuditor *self, GError **error)
   return TRUE;
 }
 
+/* Only once all is read: a line that still waits may say that mail is open
+ * which the books think void.  A run that is over at once has not seen how time
+ * goes, and leaves trimming to those that go on. */
+static gboolean
+trim (HfAuditor *self, gboolean last, GError **error)
+{
+  if (last || !self->log_idle || !self->journal_idle || self->log_failed || self->journal_failed
+      || !hf_trimming_is_due (self->trimming))
+    return TRUE;
+  return hf_trimming_pass (self->trimming, self->committed_journal.seq, error);
+}
+
 gboolean
 hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **error)
 {
@@ -285,6 +299,7 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   ok = commit (self, error);
   if (ok)
     hf_acts_remove (self->spool, names);
+  ok = ok && trim (self, last, error);
   *out_idle = self->log_idle && self->journal_idle;
   return ok;
 }
@@ -345,6 +360,7 @@ check_segments (HfAuditor *self, GError **error)
   g_autofree gchar *dir_path = g_build_filename (self->spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autoptr (GError) failed = NULL;
   g_autoptr (GArray) present = hf_directory_list (dir_path, &failed);
+  g_autoptr (GArray) carried = NULL;
   g_autoptr (GArray) trimmed = NULL;
   g_autofree gchar *number = NULL;
   guint64 missing = 0;
@@ -354,6 +370,10 @@ check_segments (HfAuditor *self, GError **error)
     return TRUE;
   if (present == NULL)
     present = g_array_new (FALSE, FALSE, sizeof (guint64));
+  carried = hf_carried_list (self->spool, NULL);
+  if (carried == NULL)
+    return TRUE;
+  g_array_append_vals (present, carried->data, carried->len);
   trimmed = list_trimmed (dir_path);
   if (!hf_ledger_check_segments (self->ledger, present, trimmed, &missing, error) || !hf_ledger_commit (self->ledger, error))
     return FALSE;
@@ -425,6 +445,16 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
     .twice_ms = config->audit_snapshot_interval / 2,
     .mta = strcmp (config->mta_type, "postfix") == 0 ? HF_MTA_POSTFIX : HF_MTA_SENDMAIL,
   };
+  const HfTrimmingSettings trimming = {
+    .spool = config->spool_directory,
+    .instance = config->mta_instance,
+    .retention_ms = config->retention_settled,
+    .carry_after_ms = config->retention_carry_after,
+    .segment_size = config->journal_segment_size,
+    .write_ahead = config->journal_write_ahead,
+    .space_warn = config->pressure_space_warn,
+    .inodes_warn = config->pressure_inodes_warn,
+  };
   g_autoptr (HfAuditor) self = g_new0 (HfAuditor, 1);
 
   self->config = config;
@@ -439,6 +469,9 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
   self->accounts = hf_accounts_new (self->daybook, &settings);
   if (!restore (self, error))
     return NULL;
+  self->trimming = hf_trimming_new (&trimming, self->daybook, self->ledger, error);
+  if (self->trimming == NULL)
+    return NULL;
   return g_steal_pointer (&self);
 }
 
@@ -451,6 +484,7 @@ hf_auditor_free (HfAuditor *self)
   hf_follow_free (self->follow);
   hf_follow_journald_free (self->journald);
   hf_accounts_free (self->accounts);
+  hf_trimming_free (self->trimming);
   hf_ledger_free (self->ledger);
   hf_daybook_free (self->daybook);
   g_free (self);

@@ -6,6 +6,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/auditor.c milter/audit/auditor.h \
 	milter/audit/begin.c \
 	milter/audit/books.c milter/audit/books.h milter/audit/books-private.h \
+	milter/audit/clockwatch.c milter/audit/clockwatch.h \
 	milter/audit/describe.c milter/audit/describe.h \
 	milter/audit/entry.c \
 	milter/audit/envelope.c \
@@ -38,6 +39,9 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/slice.h \
 	milter/audit/slot.c milter/audit/slot.h \
 	milter/audit/source.c milter/audit/source.h \
+	milter/audit/standing.c milter/audit/standing.h \
+	milter/audit/trimming.c milter/audit/trimming.h milter/audit/trimming-private.h \
+	milter/audit/trimming-choose.c \
 	milter/audit/verdict.c milter/audit/verdict.h
 AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(JSON_LIBS) $(LEDGER_LIBS)
 

@@ -145,6 +145,26 @@ HF_EVENT (ACT_FAULTY, 509, WARNING, "operator's act not understood",
           "The file stays in spool/acts and settles nothing.")
 HF_EVENT (LEDGER_MADE, 510, NOTICE, "ledger made anew",
           "The index was made from the books.")
+HF_EVENT (SEGMENTS_TRIMMED, 511, INFO, "segments trimmed",
+          "Every recipient in them was settled or void, and the retention was over. journal/trimmed and the books "
+          "tell what was in them.")
+HF_EVENT (TRIM_FAILED, 512, ERROR, "segments not trimmed",
+          "The fields name the step. Nothing was lost; it is tried again in the next pass. Until it works the "
+          "spool grows.")
+HF_EVENT (CLOCK_JUMPED, 513, WARNING, "clock jumped",
+          "The wall clock moved by an hour more or less than time did. Nothing is trimmed in this pass, and the "
+          "retention goes on by the clock that never jumps. Look at the host's time.")
+HF_EVENT (RELEASED_EARLY, 514, WARNING, "settled copies released before their retention was over",
+          "The spool's free space or inodes are below the warning mark, so the oldest settled copies went. "
+          "Unsettled ones never do. Give the spool more room, or shorten [retention] settled.")
+HF_EVENT (MAIL_CARRIED, 515, INFO, "mail carried forward",
+          "What is not settled yet was written to a segment of its own in spool/carried, so that the segments it "
+          "kept can go.")
+HF_EVENT (CARRY_FAILED, 516, ERROR, "mail not carried forward",
+          "The fields name the step. The copies stay where they were; it is tried again in the next pass.")
+HF_EVENT (NOTHING_TO_RELEASE, 517, WARNING, "no room on spool, and no copy may go",
+          "Free space or inodes are below the warning mark, and every copy that is left is of mail that is not "
+          "settled, or is needed to read one. Make room elsewhere; see what is open with holdfast list.")
 
 /* alarms */
 HF_EVENT (MAIL_LOST, 601, ERROR, "mail lost",

@@ -78,3 +78,7 @@ HF_PARAMETER (pressure, inodes_stop, SHARE, "2% max 10000", "", "", TRUE, "",
 HF_PARAMETER (retention, settled, TIME, "2d", "0s", "", TRUE, "",
               "How long copies are kept once every recipient is settled. Copies of what was not accepted, which are "
               "void, have no retention.")
+HF_PARAMETER (retention, carry_after, TIME, "1d", "0s", "", FALSE, "",
+              "How old mail that is not settled has to be before it is carried forward: where it is a quarter of its "
+              "segment or less, and the rest may go, it is written to a segment of its own, and the old one goes. "
+              "Within a day most deferred mail settles by itself, and need not be written twice.")

@@ -97,8 +97,9 @@ count_journal (Balance *self, HfView *view, GError **error)
 
 /* ---- the right side ---- */
 
+/* The note is there before the books say so. */
 static void
-add_row (Sums *sums, sqlite3_stmt *row)
+add_row (Sums *sums, const HfView *view, sqlite3_stmt *row)
 {
   const gchar *state = (const gchar *) sqlite3_column_text (row, 1);
   const gchar *copy = (const gchar *) sqlite3_column_text (row, 3);
@@ -110,12 +111,12 @@ add_row (Sums *sums, sqlite3_stmt *row)
       sums->classes[i] += number;
   if (sqlite3_column_int (row, 2) != 0)
     sums->silent += number;
-  if (gone)
+  if (strcmp (copy, "trimmed") == 0 || hf_view_was_trimmed (view, (guint64) sqlite3_column_int64 (row, 6)))
+    sums->trimmed += number;
+  else if (gone)
     sums->gone += number;
   else if (strcmp (copy, "damaged") == 0)
     sums->damaged += number;
-  if (strcmp (copy, "trimmed") == 0)
-    sums->trimmed += number;
 }
 
 static gboolean
@@ -131,12 +132,12 @@ load_position (Balance *self, HfLedger *ledger, GError **error)
 }
 
 static gboolean
-count_books (Balance *self, HfLedger *ledger, GError **error)
+count_books (Balance *self, const HfView *view, HfLedger *ledger, GError **error)
 {
   g_autoptr (sqlite3_stmt) row
       = hf_ledger_prepare (ledger,
-                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*), e.copy_fault IS '" HF_LEDGER_GONE "'"
-                           " FROM envelope e JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4, 6",
+                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*), e.copy_fault IS '" HF_LEDGER_GONE "',"
+                           " e.segment FROM envelope e JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4, 6, 7",
                            error);
   g_autoptr (sqlite3_stmt) unjournaled
       = row != NULL ? hf_ledger_prepare (ledger,
@@ -150,8 +151,8 @@ count_books (Balance *self, HfLedger *ledger, GError **error)
     return FALSE;
   while ((step = sqlite3_step (row)) == SQLITE_ROW)
     {
-      add_row (sums_of (self, sqlite3_column_int64 (row, 0) * HOUR_MS), row);
-      add_row (&self->all, row);
+      add_row (sums_of (self, sqlite3_column_int64 (row, 0) * HOUR_MS), view, row);
+      add_row (&self->all, view, row);
     }
   if (step != SQLITE_DONE || sqlite3_step (unjournaled) != SQLITE_ROW)
     return hf_ledger_error (ledger, error);
@@ -325,7 +326,7 @@ count_both (Balance *self, HfView *view, const gchar *spool, GError **error)
   if (fates == NULL && *error == NULL)
     return hf_error_set (error, HF_ERROR_NOT_FOUND, "balance", "there are no books yet: holdfast-auditor has not run");
   return fates != NULL && load_position (self, hf_fates_ledger (fates), error)
-         && count_books (self, hf_fates_ledger (fates), error) && count_journal (self, view, error);
+         && count_books (self, view, hf_fates_ledger (fates), error) && count_journal (self, view, error);
 }
 
 static int

@@ -3,13 +3,12 @@
 
 #include "milter/base/error.h"
 #include "milter/base/id.h"
-#include "milter/base/sys.h"
 #include "milter/command/explain.h"
 #include "milter/command/select.h"
 #include "milter/journal/directory.h"
-#include "milter/journal/reader.h"
+#include "milter/journal/place.h"
+#include "milter/journal/trimmed.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,33 +122,56 @@ text_of (sqlite3_stmt *row, int column)
 static const gchar *
 look_at_copy (const gchar *spool, const HfCase *one)
 {
-  g_autofree gchar *path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, one->segment_name, NULL);
-  int fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-  gboolean whole = FALSE, end = FALSE;
-  HfReader reader;
-  struct stat st;
-  HfItem item;
+  static const gchar *const words[] = { [HF_PLACE_WHOLE] = "whole", [HF_PLACE_OTHER] = "damaged", [HF_PLACE_GONE] = "gone" };
 
-  if (fd < 0)
-    return "gone";
-  if (hf_sys.fstat (fd, &st) == 0 && hf_reader_init (&reader, fd, (guint64) st.st_size, HF_READ_VERIFY, NULL, NULL))
+  return words[hf_place_look (spool, one->segment, one->offset, one->id)];
+}
+
+/* When the copy went; the note says so before the books do. */
+static gint64
+when_trimmed (HfLedger *ledger, const gchar *spool, guint64 segment)
+{
+  g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
+  g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (ledger, "SELECT at FROM trimmed WHERE segment = ?1", NULL);
+  const HfTrimNote *note;
+  HfTrimmed trimmed;
+  gint64 at_ms = -1;
+
+  if (row != NULL)
+    sqlite3_bind_int64 (row, 1, (gint64) segment);
+  if (row != NULL && sqlite3_step (row) == SQLITE_ROW)
+    return sqlite3_column_int64 (row, 0);
+  if (hf_trimmed_load (dir_path, &trimmed, NULL) && (note = hf_trimmed_find (&trimmed, segment)) != NULL)
+    at_ms = note->at_ms;
+  hf_trimmed_clear (&trimmed);
+  return at_ms;
+}
+
+static void
+load_copy (HfLedger *ledger, const gchar *spool, HfCase *one)
+{
+  one->trimmed_ms = -1;
+  if (strcmp (one->copy, "trimmed") != 0)
     {
-      hf_item_init (&item);
-      hf_window_reset (&reader.window, fd, one->offset, (guint64) st.st_size);
-      whole = hf_reader_next (&reader, &item, &end, NULL) && !end && item.whole && item.has_facts
-              && strcmp (item.facts.id.text, one->id) == 0;
-      hf_item_clear (&item);
-      hf_reader_clear (&reader);
+      g_free (one->copy);
+      one->copy = g_strdup (look_at_copy (spool, one));
     }
-  hf_sys_close (&fd);
-  return whole ? "whole" : "damaged";
+  if (strcmp (one->copy, "trimmed") == 0 || strcmp (one->copy, "gone") == 0)
+    one->trimmed_ms = when_trimmed (ledger, spool, one->segment);
+  if (one->trimmed_ms < 0)
+    return;
+  g_free (one->copy);
+  one->copy = g_strdup ("trimmed");
+  g_clear_pointer (&one->copy_fault, g_free);
 }
 
 static gboolean
 load_envelope (HfLedger *ledger, const gchar *spool, HfCase *one, gint64 envelope, GError **error)
 {
   g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (
-      ledger, "SELECT id, at, queue, client, sender, segment, offset, bytes, copy, copy_fault FROM envelope WHERE n = ?1",
+      ledger,
+      "SELECT id, at, queue, client, sender, segment, offset, bytes, copy, coalesce (journaled, segment), coalesce (carried, -1),"
+      " copy_fault FROM envelope WHERE n = ?1",
       error);
   HfSegmentName name;
 
@@ -169,12 +191,10 @@ load_envelope (HfLedger *ledger, const gchar *spool, HfCase *one, gint64 envelop
   hf_segment_name (one->segment, &name);
   one->segment_name = g_strdup (name.text);
   one->copy = text_of (row, 8);
-  one->copy_fault = text_of (row, 9);
-  if (strcmp (one->copy, "trimmed") != 0)
-    {
-      g_free (one->copy);
-      one->copy = g_strdup (look_at_copy (spool, one));
-    }
+  one->journaled = (guint64) sqlite3_column_int64 (row, 9);
+  one->carried_ms = sqlite3_column_int64 (row, 10);
+  one->copy_fault = text_of (row, 11);
+  load_copy (ledger, spool, one);
   return TRUE;
 }
 

@@ -80,9 +80,21 @@ print_copy (const HfCase *one)
   gchar at[25];
 
   hf_time_format (one->at_ms, at);
-  printf ("%s  journaled in segment %" G_GUINT64_FORMAT " at offset %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " octets; copy %s%s%s\n",
-          at, one->segment, one->offset, one->bytes, one->copy, one->copy_fault != NULL ? ": " : "",
+  printf ("%s  journaled in segment %" G_GUINT64_FORMAT, at, one->journaled);
+  if (one->carried_ms < 0)
+    printf (" at offset %" G_GUINT64_FORMAT, one->offset);
+  printf (", %" G_GUINT64_FORMAT " octets; copy %s%s%s\n", one->bytes, one->copy, one->copy_fault != NULL ? ": " : "",
           one->copy_fault != NULL ? one->copy_fault : "");
+  if (one->carried_ms >= 0)
+    {
+      hf_time_format (one->carried_ms, at);
+      printf ("%s  carried forward to segment %" G_GUINT64_FORMAT " at offset %" G_GUINT64_FORMAT "\n", at, one->segment, one->offset);
+    }
+  if (one->trimmed_ms >= 0)
+    {
+      hf_time_format (one->trimmed_ms, at);
+      printf ("%s  copy trimmed: every recipient was settled or void\n", at);
+    }
 }
 
 static void
@@ -208,6 +220,8 @@ print_json (const HfCase *one, GError **error)
   hf_json_string (&json, "copy", one->copy);
   hf_json_string (&json, "copy_fault", one->copy_fault);
   hf_json_string (&json, "segment", one->segment_name);
+  hf_json_time (&json, "carried_at", one->id != NULL ? one->carried_ms : -1);
+  hf_json_time (&json, "trimmed_at", one->id != NULL ? one->trimmed_ms : -1);
   json_steps (&json, one);
   hf_json_end_object (&json);
   return hf_json_write_line (&json, stdout, error);

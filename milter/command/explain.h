@@ -39,8 +39,11 @@ typedef struct
   gchar *queue, *client, *sender;
   guint64 segment, offset, bytes;
   gchar *segment_name;
-  gchar *copy;         /* whole, damaged, trimmed; looked at now */
+  guint64 journaled;   /* the segment it was journaled in; another than segment where it was carried forward */
+  gint64 carried_ms;   /* when that was, the last time; -1: it was not */
+  gchar *copy;         /* whole, damaged, gone, trimmed; looked at now */
   gchar *copy_fault;   /* what re-reading found wrong with it, or NULL */
+  gint64 trimmed_ms;   /* when; -1: it was not */
   GArray *verdicts;    /* of HfCaseVerdict */
   GArray *steps;       /* of HfStep, by seq */
 } HfCase;

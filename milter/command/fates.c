@@ -184,7 +184,7 @@ give_missing (HfFates *self, sqlite3_stmt *row, gboolean (*give) (const HfViewEn
 }
 
 gboolean
-hf_fates_each_missing (HfFates *self, GHashTable *seen,
+hf_fates_each_missing (HfFates *self, const HfView *view, GHashTable *seen,
                        gboolean (*give) (const HfViewEntry *entry, gpointer data, GError **error), gpointer data, GError **error)
 {
   g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (self->ledger,
@@ -196,7 +196,8 @@ hf_fates_each_missing (HfFates *self, GHashTable *seen,
   if (row == NULL)
     return FALSE;
   while ((step = sqlite3_step (row)) == SQLITE_ROW)
-    if (!g_hash_table_contains (seen, sqlite3_column_text (row, 1)) && !give_missing (self, row, give, data, error))
+    if (!g_hash_table_contains (seen, sqlite3_column_text (row, 1))
+        && !hf_view_was_trimmed (view, (guint64) sqlite3_column_int64 (row, 2)) && !give_missing (self, row, give, data, error))
       return FALSE;
   return step == SQLITE_DONE || hf_ledger_error (self->ledger, error);
 }

@@ -40,12 +40,13 @@ const HfAct *hf_fates_place (HfFates *self, guint64 seq, guint64 offset);
 
 /**
  * hf_fates_each_missing:
+ * @view: tells which segments were trimmed, of which the books need not know yet
  * @seen: ids of all messages that the journal has
  * @give: called with an entry made from the books, whose copy is damaged
  *
  * Messages whose copy is gone without having been trimmed.
  */
-gboolean hf_fates_each_missing (HfFates *self, GHashTable *seen,
+gboolean hf_fates_each_missing (HfFates *self, const HfView *view, GHashTable *seen,
                                 gboolean (*give) (const HfViewEntry *entry, gpointer data, GError **error), gpointer data,
                                 GError **error);
 

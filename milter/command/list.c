@@ -131,7 +131,7 @@ list_all (List *self, HfView *view, GError **error)
         return FALSE;
     }
   return end && (self->states->fates == NULL
-                 || hf_fates_each_missing (self->states->fates, self->known, print_missing, self, error));
+                 || hf_fates_each_missing (self->states->fates, view, self->known, print_missing, self, error));
 }
 
 static int

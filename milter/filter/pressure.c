@@ -6,6 +6,7 @@
 #include "milter/base/sys.h"
 #include "milter/filter/gauge.h"
 #include "milter/filter/pressure.h"
+#include "milter/journal/space.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -93,18 +94,6 @@ unref (HfPressure *self)
 
 /* ---- a look ---- */
 
-/* 0 for a mark that is off, and never 0 by rounding.  Where the file system
- * copies on write, what is changed takes room, too: there marks are doubled. */
-static guint64
-mark_of (HfShare share, guint64 total, HfGroundKind ground)
-{
-  const guint64 mark = hf_share_of (share, total);
-
-  if (share.percent == 0 && share.bytes == 0)
-    return 0;
-  return CLAMP (ground == HF_GROUND_COPIES ? 2 * mark : mark, 1, MAX (total, 1));
-}
-
 static HfGroundKind
 ground_of (const HfRoom *room)
 {
@@ -117,49 +106,37 @@ coming_to (const HfRoom *room)
   return room->usage != NULL ? atomic_load (&room->usage->coming) : 0;
 }
 
-/* What statvfs() said, and what it was asked with. */
+/* What the spool said, and what it was asked with. */
 typedef struct
 {
   HfRoomBefore space;
   HfRoomBefore inodes;
   HfGroundKind ground;
-  gboolean is_late; /* what is written shows only later */
-  guint64 unseen;   /* octets that it calls free and that are not */
-  struct statvfs st;
+  HfSpace found;
 } Answer;
-
-/* In this order: what becomes visible meanwhile counts twice, and never not at all. */
-static gboolean
-ask_spool (const gchar *spool, Answer *answer)
-{
-  answer->is_late = answer->ground != HF_GROUND_IN_PLACE && hf_sys.unseen (spool, &answer->unseen) < 0;
-  return hf_sys.statvfs (spool, &answer->st) == 0;
-}
 
 /* A spool that can't be asked is the journal's and the stage's to report; till
  * then the last look holds. */
 static void
 look_at_spool (HfPressure *self, const Answer *answer, Look *look)
 {
-  const struct statvfs *st = &answer->st;
-  const guint64 total = (guint64) st->f_blocks * st->f_frsize, said = (guint64) st->f_bavail * st->f_frsize;
-  const guint64 free = said - MIN (said, answer->unseen);
+  const HfSpace *found = &answer->found;
   Reading *space = &look->readings[GAUGE_SPACE], *inodes = &look->readings[GAUGE_INODES];
 
   *space = (Reading){ .known = TRUE,
-                      .value = free - MIN (free, coming_to (self->room)),
-                      .warn = mark_of (self->marks.space_warn, total, answer->ground),
-                      .stop = mark_of (self->marks.space_stop, total, answer->ground),
+                      .value = found->free - MIN (found->free, coming_to (self->room)),
+                      .warn = hf_space_mark (self->marks.space_warn, found->total, answer->ground),
+                      .stop = hf_space_mark (self->marks.space_stop, found->total, answer->ground),
                       .least = HF_RESERVATION_LEAST };
-  hf_room_looked (self->room, HF_ROOM_SPACE, answer->space, free, space->stop, total, answer->is_late);
-  if (st->f_files == 0)
+  hf_room_looked (self->room, HF_ROOM_SPACE, answer->space, found->free, space->stop, found->total, found->is_late);
+  if (found->files == 0)
     return; /* btrfs and some others count none at all */
   *inodes = (Reading){ .known = TRUE,
-                       .value = (guint64) st->f_favail,
-                       .warn = mark_of (self->marks.inodes_warn, st->f_files, HF_GROUND_IN_PLACE),
-                       .stop = mark_of (self->marks.inodes_stop, st->f_files, HF_GROUND_IN_PLACE),
+                       .value = found->free_files,
+                       .warn = hf_space_mark (self->marks.inodes_warn, found->files, HF_GROUND_IN_PLACE),
+                       .stop = hf_space_mark (self->marks.inodes_stop, found->files, HF_GROUND_IN_PLACE),
                        .least = 1 };
-  hf_room_looked (self->room, HF_ROOM_INODES, answer->inodes, inodes->value, inodes->stop, st->f_files, FALSE);
+  hf_room_looked (self->room, HF_ROOM_INODES, answer->inodes, inodes->value, inodes->stop, found->files, FALSE);
 }
 
 static void
@@ -202,7 +179,7 @@ take_look (HfPressure *self, Look *look)
   gboolean asked;
 
   pthread_mutex_unlock (&self->mutex);
-  asked = ask_spool (self->spool, &answer);
+  asked = hf_space_look (self->spool, answer.ground, &answer.found);
   pthread_mutex_lock (&self->mutex);
   if (self->stop)
     return FALSE;

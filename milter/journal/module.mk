@@ -9,11 +9,13 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/ground.c milter/journal/ground.h \
 	milter/journal/group.c milter/journal/group.h \
 	milter/journal/journal.c milter/journal/journal.h \
+	milter/journal/place.c milter/journal/place.h \
 	milter/journal/reader.c milter/journal/reader.h \
 	milter/journal/readers.c milter/journal/readers.h \
 	milter/journal/record.h milter/journal/record-read.c milter/journal/record-write.c \
 	milter/journal/recover.c milter/journal/recover.h \
 	milter/journal/segment.c milter/journal/segment.h \
+	milter/journal/space.c milter/journal/space.h \
 	milter/journal/spare.c milter/journal/spare.h \
 	milter/journal/statement.c milter/journal/statement.h \
 	milter/journal/trim.c milter/journal/trim.h \

@@ -617,6 +617,12 @@ hf_view_is_there (const HfView *self, guint64 seq)
   return has_seq (self->present, seq);
 }
 
+gboolean
+hf_view_was_trimmed (const HfView *self, guint64 seq)
+{
+  return !hf_view_is_there (self, seq) && hf_trimmed_find (&self->trimmed, seq) != NULL;
+}
+
 const GArray *
 hf_view_missing (const HfView *self)
 {

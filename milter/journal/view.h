@@ -106,6 +106,9 @@ void hf_view_segment (const HfView *self, guint index, HfViewSegment *out_segmen
 /* Segment @seq is there, be it looked at or not. */
 gboolean hf_view_is_there (const HfView *self, guint64 seq);
 
+/* Segment @seq is not, and a note says that it was trimmed. */
+gboolean hf_view_was_trimmed (const HfView *self, guint64 seq);
+
 /* Segments that a later header names as the one before it, that are not there,
  * and that no note of trimming explains: of guint64, borrowed. */
 const GArray *hf_view_missing (const HfView *self);

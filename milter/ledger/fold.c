@@ -36,6 +36,11 @@ typedef enum
   PUT_COPY,
   PUT_BREACH,
   DROP_BREACH,
+  DECLARE_AT,
+  ADD_TRIMMED,
+  TRIM_COPIES,
+  CARRY,
+  TRIM_BREACHES,
   N_STATEMENTS,
 } Sql;
 
@@ -75,6 +80,14 @@ static const gchar *const sql_texts[] = {
                " WHERE id = ?1 AND segment = ?2 AND offset = ?3",
   [PUT_BREACH] = "INSERT OR REPLACE INTO breach (segment, offset, length, fault, at) VALUES (?1, ?2, ?3, ?4, ?5)",
   [DROP_BREACH] = "DELETE FROM breach WHERE segment = ?1 AND offset = ?2",
+  [DECLARE_AT] = "UPDATE recipient SET state = 'settled', outcome = ?2, detail = ?3, silent = 1, since = ?4"
+                 " WHERE envelope = (SELECT n FROM envelope WHERE segment = ?1 AND offset = ?5)"
+                 " AND state NOT IN ('settled', 'void')",
+  [ADD_TRIMMED] = "INSERT OR REPLACE INTO trimmed (segment, at, octets, records, recipients) VALUES (?1, ?2, ?3, ?4, ?5)",
+  [TRIM_COPIES] = "UPDATE envelope SET copy = 'trimmed', copy_fault = NULL, copy_since = NULL WHERE segment = ?1",
+  [TRIM_BREACHES] = "DELETE FROM breach WHERE segment = ?1",
+  [CARRY] = "UPDATE envelope SET journaled = coalesce (journaled, segment), segment = ?2, offset = ?3, length = ?4,"
+            " carried = ?5, copy = 'whole', copy_fault = NULL, copy_since = NULL, fault = NULL WHERE id = ?1",
 };
 
 /* What is being entered. */
@@ -351,6 +364,14 @@ declare_place (Fold *self, const HfPair *segment, const HfPair *offset)
   sqlite3_bind_int64 (self->sql, 1, (gint64) number_of (self, segment));
   sqlite3_bind_int64 (self->sql, 2, (gint64) number_of (self, offset));
   bind_text (self, 3, "id");
+  if (!step (self) || !use (self, DECLARE_AT))
+    return FALSE;
+  /* what could be read of the record that stands there */
+  sqlite3_bind_int64 (self->sql, 1, (gint64) number_of (self, segment));
+  bind_text (self, 2, "outcome");
+  bind_text (self, 3, "reason");
+  bind_time (self, 4, "at");
+  sqlite3_bind_int64 (self->sql, 5, (gint64) number_of (self, offset));
   return step (self);
 }
 
@@ -445,6 +466,45 @@ fold_copy (Fold *self)
   return step (self);
 }
 
+static gboolean
+fold_trimmed (Fold *self)
+{
+  static const Sql drops[] = { TRIM_COPIES, TRIM_BREACHES };
+
+  if (!use (self, ADD_TRIMMED))
+    return FALSE;
+  bind_number (self, 1, "segment");
+  bind_time (self, 2, "at");
+  bind_number (self, 3, "octets");
+  bind_number (self, 4, "records");
+  bind_number (self, 5, "recipients");
+  if (!step (self))
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (drops); i++)
+    {
+      if (!use (self, drops[i]))
+        return FALSE;
+      bind_number (self, 1, "segment");
+      if (!step (self))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* The message's copy stands elsewhere from now on, and was read back whole there. */
+static gboolean
+fold_carried (Fold *self)
+{
+  if (!use (self, CARRY))
+    return FALSE;
+  bind_text (self, 1, "id");
+  bind_number (self, 2, "segment");
+  bind_number (self, 3, "offset");
+  bind_number (self, 4, "length");
+  bind_time (self, 5, "at");
+  return step (self);
+}
+
 static const struct
 {
   const gchar *kind;
@@ -453,7 +513,7 @@ static const struct
   { "evidence", fold_evidence }, { "fate", fold_fate },   { "leg", fold_leg },           { "mail", fold_mail },
   { "envelope", fold_envelope }, { "link", fold_link },   { "closed", fold_closed },     { "void", fold_void },
   { "position", fold_position }, { "source", fold_source }, { "incident", fold_incident }, { "act", fold_act },
-  { "snapshot", fold_snapshot }, { "copy", fold_copy },
+  { "snapshot", fold_snapshot }, { "copy", fold_copy },   { "trimmed", fold_trimmed },   { "carried", fold_carried },
 };
 
 gboolean

@@ -21,7 +21,9 @@ CREATE TABLE envelope (
   mail INTEGER,             -- what the log calls it
   copy TEXT NOT NULL DEFAULT 'whole',
   copy_fault TEXT,          -- of a damaged one: what is wrong with it
-  copy_since INTEGER        -- when that was found; NULL: found by its absence
+  copy_since INTEGER,       -- when that was found; NULL: found by its absence
+  journaled INTEGER,        -- the segment it was journaled in, where it was carried forward since
+  carried INTEGER           -- when that was, the last time
 );
 CREATE INDEX envelope_at ON envelope (at);
 CREATE INDEX envelope_queue ON envelope (queue);
@@ -92,6 +94,11 @@ CREATE TABLE breach (
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER, fault TEXT, at INTEGER,
   PRIMARY KEY (segment, offset)
 ) WITHOUT ROWID;
+
+-- segments that were trimmed, and what was in them
+CREATE TABLE trimmed (
+  segment INTEGER PRIMARY KEY, at INTEGER, octets INTEGER, records INTEGER, recipients INTEGER
+);
 
 -- how far what is followed was read
 CREATE TABLE position (source TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -15,7 +15,8 @@ from .tap import Failure, equal, expect, wait_for
 
 STARTED, STOPPED, GAP, BLIND_QUEUE, BOOKS_DAMAGED = "HF-501", "HF-502", "HF-504", "HF-506", "HF-507"
 LOST, UNACCOUNTED = "HF-601", "HF-602"
-TABLES = ("envelope", "recipient", "mail", "leg", "evidence", "incident", "act", "place", "breach", "source", "position", "snapshot")
+TABLES = ("envelope", "recipient", "mail", "leg", "evidence", "incident", "act", "place", "breach", "source", "position", "snapshot",
+          "trimmed")
 
 
 def same_dumps(got, want, what):
