@@ -247,6 +247,11 @@ class Filter:
                 continue  # closed meanwhile
         return targets
 
+    def resident_kib(self):
+        """The most memory that the process ever had."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", text).group(1))
+
     def open_stages(self):
         return [target for target in self.open_files()
                 if target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target]

@@ -137,3 +137,24 @@ def statement_line(kind, **keys):
     """A statement that is one line whatever its length, as a seal is."""
     words = b"".join(b" %s=%s" % (key.encode(), xtext(value)) for key, value in keys.items())
     return b"NOOP holdfast-" + kind.encode() + words + b"\r\n"
+
+
+def messages(directory):
+    """The octets of each message in a journal's segments, in order, void or not; nothing is verified."""
+    return (octets for _, octets, _ in records(directory))
+
+
+def records(directory):
+    """(id, octets of the message, octets of the record up to its seal's chain) of each."""
+    for path in sorted(directory.glob("*.bsmtp")):
+        text, at = path.read_bytes(), 0
+        while at < len(text):
+            if not text.startswith(b"NOOP holdfast-message ", at):
+                at = text.find(b"\n", at) + 1 or len(text)
+                continue
+            begins = text.index(b"\r\nDATA\r\n", at) + len(b"\r\nDATA\r\n")
+            identity, size, wire = (re.search(rb" %s=(\w+)" % key, text[at:begins]).group(1) for key in (b"id", b"bytes", b"wire"))
+            ends = begins + int(wire)
+            octets = re.sub(rb"(\A|\r\n)\.", rb"\1", text[begins:ends])[:int(size)]
+            yield identity.decode(), octets, text[at:text.index(b" chain=", ends)]
+            at = ends

@@ -255,14 +255,10 @@ def clock_jumps(site):
 def memory_is_bounded(site):
     made = site.filter()
     taken(site, made, plain("small"))
-    before = resident_kib(made)
+    before = made.resident_kib()
     site.send(Message("forty megabytes", head("forty megabytes") + lines("m" * 78) * 500_000))
-    grown = resident_kib(made) - before
+    grown = made.resident_kib() - before
     expect(grown < 12_000, f"{grown} KiB more after a message of 40 MB")
-
-
-def resident_kib(made):
-    return int(status_of(made.process.pid)["VmHWM"].split()[0])
 
 
 @scenario("descriptors do not leak: as many open after a hundred messages and broken sessions as before")
