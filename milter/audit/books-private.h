@@ -7,6 +7,7 @@
  *   links.c     parents and children
  *   session.c   SMTP sessions: which of their messages were accepted
  *   operator.c  postsuper's acts
+ *   sums.c      what the log must be at one with itself about
  *   instance.c  which queue a syslog name speaks of
  */
 #pragma once
@@ -80,6 +81,7 @@ struct HfBooks
   guint next_tombstone;
 
   HfTally running, handed;
+  HfSums sums;
   HfPosition at; /* of the event being entered */
 };
 
@@ -98,6 +100,9 @@ void hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent 
 /* instance.c */
 guint16 hf_instance_of (HfBooks *self, const HfLogEvent *event);
 void hf_instance_learn (HfBooks *self, const HfLogEvent *event);
+
+/* sums.c */
+void hf_sums_add (HfBooks *self, const HfMessage *message);
 
 /* entry.c */
 void hf_books_enter (HfBooks *self, const HfLogEvent *event);

@@ -380,6 +380,7 @@ hand_out (HfBooks *self, HfMessage *message)
     count (&self->handed, leg->finding, 0, 1);
   count (&self->handed, message->rest_finding, 0, message->rest);
   self->handed.messages++;
+  hf_sums_add (self, message);
   if (!message->opened)
     {
       self->handed.before_messages++;

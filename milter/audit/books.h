@@ -69,12 +69,38 @@ typedef struct
   guint64 before_recipients;         /* … so many recipients settled there */
 } HfTally;
 
+/* How the messages that the MTA took ended; each is counted once. */
+typedef enum
+{
+  HF_END_IN_QUEUE,
+  HF_END_REMOVED,   /* by the MTA, all work done */
+  HF_END_DISCARDED,
+  HF_END_DELETED,   /* by an operator, by its id */
+  HF_END_BULK,      /* perhaps, by an operator, with others: not seen since */
+  HF_END_REQUEUED,
+  HF_END_CORRUPT,
+  HF_END_UNKNOWN,   /* its file vanished, or its id was used again */
+  HF_N_ENDS,
+} HfEnd;
+
+/* What the log must be at one with itself about, counted as messages are handed
+ * out. */
+typedef struct
+{
+  guint64 accepted, not_accepted;
+  guint64 ends[HF_N_ENDS];  /* of the accepted; add up to them */
+  guint64 beyond_nrcpt;     /* messages with more recipients than their queue file had */
+  guint64 claimed_twice;    /* children that two parents claim */
+} HfSums;
+
 /* A bulk act of postsuper. */
 typedef struct
 {
   HfPosition at;
+  guint64 seq;
   guint64 count;      /* of messages, without those named one by one */
   guint64 candidates; /* messages of the books that may be among them */
+  guint64 gone;       /* of these, not seen since; known after hf_books_finish */
   HfBulk bulk;
   gint64 wall_ms;
 } HfBulkAct;
@@ -104,6 +130,9 @@ void hf_books_finish (HfBooks *self);
 const HfTally *hf_books_running_tally (const HfBooks *self);
 const HfTally *hf_books_handed_tally (const HfBooks *self);
 gboolean hf_books_balance (const HfBooks *self);
+
+const HfSums *hf_books_sums (const HfBooks *self);
+const gchar *hf_end_name (HfEnd end);
 
 /* The name behind the number of a host, instance or label. */
 const gchar *hf_books_name (const HfBooks *self, guint16 number);

@@ -68,6 +68,18 @@ is_own (const HfBooks *self, const HfMessage *parent, const HfMessage *child, Hf
   return child->host != parent->host && is_host (relay, hf_books_name (self, child->host));
 }
 
+/* Every child has one parent: a second one that claims it is wrong, or the log is. */
+static void
+note_claim (HfBooks *self, const HfMessage *child, const HfMessage *parent)
+{
+  if (g_str_equal (child->parent, parent->queue_id))
+    return;
+  for (const HfChild *known = parent->children; known != NULL; known = known->next)
+    if (g_str_equal (known->queue_id, child->queue_id))
+      return;
+  self->sums.claimed_twice++;
+}
+
 /* A child passed the rest on when it took the parent's place in the queue. */
 void
 hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink link)
@@ -81,6 +93,8 @@ hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink 
       if (self->settings.linked != NULL)
         self->settings.linked (child, self->settings.data);
     }
+  else
+    note_claim (self, child, parent);
   hf_message_add_child (parent, hf_slice (child->queue_id), link);
   if (link == HF_LINK_CLONED)
     parent->cloned = TRUE;
@@ -225,10 +239,10 @@ result_forwarded (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEven
     return;
   stop_waiting (self, leg);
   leg->child = hf_message_keep (message, event->other_id);
-  hf_message_add_child (message, event->other_id, HF_LINK_FORWARDED);
   leg->child_seen = child != NULL || hf_books_is_forgotten (self, event, event->other_id);
   if (child != NULL)
     hf_links_set_parent (self, child, message, HF_LINK_FORWARDED);
+  hf_message_add_child (message, event->other_id, HF_LINK_FORWARDED);
   if (leg->child_seen)
     return;
   message->n_unseen++;

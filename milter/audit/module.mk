@@ -40,6 +40,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/slot.c milter/audit/slot.h \
 	milter/audit/source.c milter/audit/source.h \
 	milter/audit/standing.c milter/audit/standing.h \
+	milter/audit/sums.c \
 	milter/audit/trimming.c milter/audit/trimming.h milter/audit/trimming-private.h \
 	milter/audit/trimming-choose.c \
 	milter/audit/verdict.c milter/audit/verdict.h

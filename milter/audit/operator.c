@@ -77,6 +77,7 @@ hf_operator_bulk (HfBooks *self, const HfLogEvent *event)
   guint16 host = hf_books_number (self, event->host, 0);
   guint16 instance = hf_instance_of (self, event);
   HfBulkAct act = { .at = event->at,
+                    .seq = self->seq,
                     .count = event->count > singles ? event->count - singles : 0,
                     .bulk = event->bulk,
                     .wall_ms = event->wall_ms };

@@ -128,6 +128,41 @@ print_gaps (HfJson *json, const HfAuditRun *run)
   hf_json_end_array (json);
 }
 
+static void
+print_bulk_acts (HfJson *json, const HfAuditRun *run)
+{
+  hf_json_begin_array (json, "bulk_acts");
+  for (guint i = 0; i < hf_books_n_bulk_acts (run->books); i++)
+    {
+      const HfBulkAct *act = hf_books_bulk_act (run->books, i);
+
+      hf_json_begin_object (json, NULL);
+      hf_json_string (json, "file", hf_audit_path (run, act->at.file));
+      hf_json_uint (json, "line", act->at.line);
+      hf_json_time (json, "at", act->wall_ms);
+      hf_json_string (json, "act", hf_audit_bulk_name (act->bulk));
+      hf_json_uint (json, "messages", act->count);
+      hf_json_uint (json, "known", act->candidates);
+      hf_json_uint (json, "not_seen_since", act->gone);
+      hf_json_end_object (json);
+    }
+  hf_json_end_array (json);
+}
+
+/* Sums over messages: what the log must be at one with itself about. */
+static void
+print_ends (HfJson *json, const HfSums *sums)
+{
+  hf_json_uint (json, "accepted", sums->accepted);
+  hf_json_begin_object (json, "ends");
+  for (guint end = 0; end < HF_N_ENDS; end++)
+    hf_json_uint (json, hf_end_name ((HfEnd)end), sums->ends[end]);
+  hf_json_end_object (json);
+  hf_json_uint (json, "not_accepted", sums->not_accepted);
+  hf_json_uint (json, "beyond_nrcpt", sums->beyond_nrcpt);
+  hf_json_uint (json, "claimed_twice", sums->claimed_twice);
+}
+
 gboolean
 hf_audit_json_summary (const HfAuditRun *run, GError **error)
 {
@@ -152,6 +187,8 @@ hf_audit_json_summary (const HfAuditRun *run, GError **error)
   hf_json_uint (&json, "doubtful_lines", run->intake.doubtful_lines);
   hf_json_time (&json, "first", run->intake.first_ms);
   hf_json_time (&json, "newest", run->intake.last_ms);
+  print_ends (&json, hf_books_sums (run->books));
+  print_bulk_acts (&json, run);
   print_gaps (&json, run);
   hf_json_end_object (&json);
   hf_json_end_object (&json);

@@ -381,6 +381,50 @@ print_sums (const HfAuditRun *run)
     print_sum ("acceptance not confirmed", 0, tally->by_state[HF_STATE_PROVISIONAL]);
 }
 
+/* As many as the act says should not have been seen since. */
+static void
+print_bulk_acts (const HfAuditRun *run)
+{
+  for (guint i = 0; i < hf_books_n_bulk_acts (run->books); i++)
+    {
+      const HfBulkAct *act = hf_books_bulk_act (run->books, i);
+      g_autofree gchar *count = hf_text_count (act->count, "message", "messages");
+
+      printf ("%s  %s:%u: an operator %s %s in bulk; %" G_GUINT64_FORMAT " known here may be among them",
+              i == 0 ? "\n" : "", hf_audit_path (run, act->at.file), act->at.line, hf_audit_bulk_name (act->bulk), count,
+              act->candidates);
+      if (act->bulk == HF_BULK_DELETED)
+        printf (", %" G_GUINT64_FORMAT " not seen since%s", act->gone,
+                act->gone == act->count  ? ""
+                : act->gone > act->count ? ": more than were deleted"
+                                         : ": others were deleted that are not known here");
+      printf ("\n");
+    }
+}
+
+static void
+print_contradictions (const HfSums *sums)
+{
+  if (sums->beyond_nrcpt > 0)
+    {
+      g_autofree gchar *messages = hf_text_count (sums->beyond_nrcpt, "message has", "messages have");
+      g_autofree gchar *note = g_strdup_printf ("%s results for more recipients than the queue file had: lines of two "
+                                                "messages may have been taken for one's.", messages);
+
+      printf ("\n");
+      hf_text_wrap (stdout, 0, note);
+    }
+  if (sums->claimed_twice > 0)
+    {
+      g_autofree gchar *messages = hf_text_count (sums->claimed_twice, "message is", "messages are");
+      g_autofree gchar *note
+          = g_strdup_printf ("%s claimed by two messages as what they were passed on as; one of them is wrong.", messages);
+
+      printf ("\n");
+      hf_text_wrap (stdout, 0, note);
+    }
+}
+
 static void
 print_notes (const HfAuditRun *run)
 {
@@ -412,17 +456,8 @@ print_notes (const HfAuditRun *run)
         printf (" (%" G_GUINT64_FORMAT " lines)", gap->count);
       printf ("\n");
     }
-  for (guint i = 0; i < hf_books_n_bulk_acts (run->books); i++)
-    {
-      static const gchar *const acts[HF_N_BULKS] = { "deleted", "requeued", "held", "released", "made to expire" };
-      const HfBulkAct *act = hf_books_bulk_act (run->books, i);
-
-      g_autofree gchar *count = hf_text_count (act->count, "message", "messages");
-
-      printf ("%s  %s:%u: an operator %s %s in bulk; %" G_GUINT64_FORMAT " known here may be among them\n",
-              i == 0 ? "\n" : "", hf_audit_path (run, act->at.file), act->at.line, acts[act->bulk], count,
-              act->candidates);
-    }
+  print_bulk_acts (run);
+  print_contradictions (hf_books_sums (run->books));
 }
 
 static void

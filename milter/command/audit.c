@@ -53,6 +53,14 @@ hf_audit_path (const HfAuditRun *run, guint16 file)
   return g_ptr_array_index (run->paths, file);
 }
 
+const gchar *
+hf_audit_bulk_name (HfBulk bulk)
+{
+  static const gchar *const names[HF_N_BULKS] = { "deleted", "requeued", "held", "released", "made to expire" };
+
+  return names[bulk];
+}
+
 static void
 log_clear (gpointer pointer)
 {
@@ -136,7 +144,7 @@ is_known (const Audit *self, const HfSource *source)
 }
 
 static gboolean
-open_log (Audit *self, const gchar *path, gint year, GError **error)
+open_log (Audit *self, const gchar *path, GError **error)
 {
   g_autoptr (HfSource) source = hf_source_open (path, error);
   Log log = { .given = self->logs->len };
@@ -145,7 +153,7 @@ open_log (Audit *self, const gchar *path, gint year, GError **error)
     return FALSE;
   if (is_known (self, source))
     return TRUE;
-  hf_clock_init (&log.clock, year, hf_source_changed_s (source));
+  hf_clock_init (&log.clock, 0, hf_source_changed_s (source));
   self->total_bytes += hf_source_size_bytes (source);
   log.source = g_steal_pointer (&source);
   g_array_append_val (self->logs, log);
@@ -163,12 +171,57 @@ compare_logs (gconstpointer a, gconstpointer b)
   return left->given < right->given ? -1 : left->given > right->given;
 }
 
+static gint
+year_of (const Log *log)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (log->first_ms / 1000);
+
+  return g_date_time_get_year (time);
+}
+
+/* Its first line has a time, and no year in it. */
+static gboolean
+is_dated (const Log *log)
+{
+  return log->first_ms >= 0 && !g_ascii_isdigit (log->first_line[0]);
+}
+
+/* Of several logs the oldest has the year that was given; their own times tell how
+ * many years lie between them. */
+static void
+set_years (Audit *self, gint year)
+{
+  gint oldest = G_MAXINT;
+
+  for (guint i = 0; i < self->logs->len; i++)
+    {
+      const Log *log = &g_array_index (self->logs, Log, i);
+
+      if (is_dated (log))
+        oldest = MIN (oldest, year_of (log));
+    }
+  for (guint i = 0; i < self->logs->len; i++)
+    {
+      Log *log = &g_array_index (self->logs, Log, i);
+      const gboolean dated = is_dated (log);
+      HfClock probe;
+      HfLogLine line;
+
+      hf_clock_init (&log->clock, dated ? year + year_of (log) - oldest : year, hf_source_changed_s (log->source));
+      probe = log->clock;
+      if (dated && hf_line_parse (&probe, log->first.raw, &line))
+        log->first_ms = line.wall_ms;
+    }
+}
+
 static gboolean
 open_logs (Audit *self, gchar **paths, gint year, GError **error)
 {
   for (; *paths != NULL; paths++)
-    if (!open_log (self, *paths, year, error))
+    if (!open_log (self, *paths, error))
       return FALSE;
+  if (year != 0)
+    set_years (self, year);
   if (self->logs->len > G_MAXUINT16)
     return hf_error_set (error, HF_ERROR_CONFIG, "log-open", "too many logs");
   g_array_sort (self->logs, compare_logs);
@@ -307,7 +360,7 @@ hf_verb_audit (int argc, char **argv, const gchar *config_path)
     { "last", 0, 0, G_OPTION_ARG_NONE, &options.last,
       "no filter follows the acceptance: a recipient removed without a record is lost", NULL },
     { "year", 0, 0, G_OPTION_ARG_INT, &options.year,
-      "the year of a log's first line, where timestamps have none (default: from the file's time)", "YEAR" },
+      "the year of the oldest log's first line, where timestamps have none (default: from the file's time)", "YEAR" },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &paths, NULL, NULL },
     { NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL },
   };

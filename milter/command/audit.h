@@ -25,6 +25,9 @@ const gchar *hf_audit_path (const HfAuditRun *run, guint16 file);
 /* Recipients that the MTA took: the left side of the sum. */
 guint64 hf_audit_recipients (const HfTally *tally);
 
+/* "deleted", "requeued" …: what was done. */
+const gchar *hf_audit_bulk_name (HfBulk bulk);
+
 /* ---- audit-json.c ---- */
 
 /* One object and a newline.  FALSE when it could not be written. */

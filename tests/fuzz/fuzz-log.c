@@ -55,6 +55,11 @@ LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
   g_assert (hf_books_balance (books));
   g_assert_cmpuint (sum, ==, rows);
   g_assert_cmpuint (hf_books_n_live (books), ==, 0);
+  sum = 0;
+  for (guint end = 0; end < HF_N_ENDS; end++)
+    sum += hf_books_sums (books)->ends[end];
+  g_assert_cmpuint (sum, ==, hf_books_sums (books)->accepted);
+  g_assert_cmpuint (sum + hf_books_sums (books)->not_accepted, ==, tally->messages);
   hf_intake_clear (&intake);
   return 0;
 }

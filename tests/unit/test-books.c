@@ -316,6 +316,111 @@ test_books_slots (void)
   hf_intake_clear (&intake);
 }
 
+typedef struct
+{
+  const gchar *name, *lines, *want;
+} SumsRow;
+
+#define OPEN(id) "postfix/pickup[3]: " id ": uid=0 from=<a@example.org>\npostfix/cleanup[8]: " id ": message-id=<1@example.org>\n"
+#define QUEUED(id, n) "postfix/qmgr[9]: " id ": from=<a@example.org>, size=4, nrcpt=" n " (queue active)\n"
+#define TO(agent, id, to, status) \
+  "postfix/" agent "[10]: " id ": to=<" to ">, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
+
+/* What must be so for a log to be at one with itself. */
+static const SumsRow sums_rows[] = {
+  { "each end once",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") TO ("smtp", "AAAA01", "b@example.net", "sent (250 Ok)") "postfix/qmgr[9]: AAAA01: removed\n"
+    OPEN ("AAAA02") QUEUED ("AAAA02", "1") "postfix/postsuper[50]: AAAA02: removed\npostfix/postsuper[50]: Deleted: 1 message\n"
+    OPEN ("AAAA03") QUEUED ("AAAA03", "1")
+    "postfix/qmgr[9]: warning: saving corrupt file \"AAAA03\" from queue \"active\" to queue \"corrupt\"\n"
+    OPEN ("AAAA04") QUEUED ("AAAA04", "1") "postfix/postsuper[51]: AAAA04: requeued\npostfix/postsuper[51]: Requeued: 1 message\n"
+    OPEN ("AAAA05") QUEUED ("AAAA05", "1") OPEN ("AAAA05")
+    "postfix/smtpd[7]: AAAA06: client=c[192.0.2.1]\n"
+    "postfix/cleanup[8]: AAAA06: reject: header X: y from c[192.0.2.1]; from=<a@example.org> to=<b@example.net>: no\n"
+    "postfix/smtpd[7]: AAAA07: client=c[192.0.2.1]\n"
+    "postfix/cleanup[8]: AAAA07: discard: header X: y from c[192.0.2.1]; from=<a@example.org> to=<b@example.net>: no\n",
+    "accepted 7 (in_queue 1, removed 1, discarded 1, deleted 1, requeued 1, corrupt 1, unknown 1) and 1" },
+  { "as many as were deleted in bulk are not seen again",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") OPEN ("AAAA02") QUEUED ("AAAA02", "1") "postfix/postsuper[50]: Deleted: 2 messages\n",
+    "accepted 2 (bulk 2) and 0; deleted 2 of 2, gone 2" },
+  { "fewer were deleted: something else made one go",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") OPEN ("AAAA02") QUEUED ("AAAA02", "1") "postfix/postsuper[50]: Deleted: 1 message\n",
+    "accepted 2 (bulk 2) and 0; deleted 1 of 2, gone 2" },
+  { "one was seen later, so it was not among them",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") OPEN ("AAAA02") QUEUED ("AAAA02", "1") "postfix/postsuper[50]: Deleted: 1 message\n"
+    QUEUED ("AAAA02", "1"),
+    "accepted 2 (in_queue 1, bulk 1) and 0; deleted 1 of 2, gone 1" },
+  { "single lines of the same process are no bulk",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") OPEN ("AAAA02") QUEUED ("AAAA02", "1")
+    "postfix/postsuper[50]: AAAA01: removed\npostfix/postsuper[50]: Deleted: 2 messages\n",
+    "accepted 2 (deleted 1, bulk 1) and 0; deleted 1 of 1, gone 1" },
+  { "more recipients than the queue file had",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") TO ("smtp", "AAAA01", "b@example.net", "sent (250 Ok)")
+    TO ("smtp", "AAAA01", "c@example.net", "sent (250 Ok)") "postfix/qmgr[9]: AAAA01: removed\n",
+    "accepted 1 (removed 1) and 0; beyond nrcpt 1" },
+  { "local(8) may make more of one",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") TO ("local", "AAAA01", "x@example.org>, orig_to=<team@example.org", "sent (delivered to mailbox)")
+    TO ("local", "AAAA01", "y@example.org>, orig_to=<team@example.org", "sent (delivered to mailbox)")
+    "postfix/qmgr[9]: AAAA01: removed\n",
+    "accepted 1 (removed 1) and 0" },
+  { "two parents claim a child",
+    OPEN ("AAAA01") QUEUED ("AAAA01", "1") OPEN ("AAAA02") QUEUED ("AAAA02", "2")
+    "postfix/cleanup[8]: BBBB01: message-id=<2@example.org>\n"
+    TO ("local", "AAAA01", "x@example.org", "sent (forwarded as BBBB01)") TO ("local", "AAAA02", "y@example.org", "sent (forwarded as BBBB01)")
+    TO ("local", "AAAA02", "z@example.org", "sent (forwarded as BBBB01)"),
+    "accepted 2 (in_queue 2) and 1; claimed twice 1" },
+};
+
+static gchar *
+tell_sums (const HfBooks *books)
+{
+  const HfSums *sums = hf_books_sums (books);
+  GString *told = g_string_new (NULL);
+  gboolean first = TRUE;
+
+  g_string_append_printf (told, "accepted %" G_GUINT64_FORMAT " (", sums->accepted);
+  for (guint end = 0; end < HF_N_ENDS; end++)
+    {
+      if (sums->ends[end] == 0)
+        continue;
+      g_string_append_printf (told, "%s%s %" G_GUINT64_FORMAT, first ? "" : ", ", hf_end_name ((HfEnd) end), sums->ends[end]);
+      first = FALSE;
+    }
+  g_string_append_printf (told, ") and %" G_GUINT64_FORMAT, sums->not_accepted);
+  for (guint i = 0; i < hf_books_n_bulk_acts (books); i++)
+    {
+      const HfBulkAct *act = hf_books_bulk_act (books, i);
+
+      if (act->bulk == HF_BULK_DELETED)
+        g_string_append_printf (told, "; deleted %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT ", gone %" G_GUINT64_FORMAT,
+                                act->count, act->candidates, act->gone);
+    }
+  if (sums->beyond_nrcpt > 0)
+    g_string_append_printf (told, "; beyond nrcpt %" G_GUINT64_FORMAT, sums->beyond_nrcpt);
+  if (sums->claimed_twice > 0)
+    g_string_append_printf (told, "; claimed twice %" G_GUINT64_FORMAT, sums->claimed_twice);
+  return g_string_free (told, FALSE);
+}
+
+static void
+test_books_sums (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (sums_rows); i++)
+    {
+      HfBooksSettings settings = { 0 };
+      g_autoptr (HfBooks) books = hf_books_new (&settings);
+      g_autofree gchar *told = NULL;
+      HfIntake intake;
+
+      hf_intake_init (&intake, books, HF_MTA_UNKNOWN);
+      books_rows_feed (sums_rows[i].lines, &intake);
+      hf_books_finish (books);
+      hf_intake_clear (&intake);
+      told = tell_sums (books);
+      tap_check_str (sums_rows[i].name, told, sums_rows[i].want);
+    }
+}
+
 static const TapTest tests[] = {
   { "changes", test_books_changes },
   { "late evidence", test_books_late },
@@ -326,6 +431,7 @@ static const TapTest tests[] = {
   { "many recipients", test_books_many_recipients },
   { "evidence", test_books_evidence },
   { "slots", test_books_slots },
+  { "sums", test_books_sums },
   { NULL, NULL },
 };
 
