@@ -42,6 +42,17 @@ line_of (const gchar *text, const gchar *at)
   return line;
 }
 
+/* A control that is not the end of a line: GKeyFile does not take all of them
+ * for blanks, and would tell of one without a line. */
+static const gchar *
+find_control (const gchar *text)
+{
+  for (const gchar *p = text; *p != '\0'; p++)
+    if ((guchar) *p < ' ' && *p != '\t' && *p != '\n' && !(*p == '\r' && p[1] == '\n'))
+      return p;
+  return NULL;
+}
+
 /* The octets, before anything is made of them. */
 static gboolean
 check_octets (const gchar *path, const gchar *text, gsize length, GError **error)
@@ -57,6 +68,10 @@ check_octets (const gchar *path, const gchar *text, gsize length, GError **error
   if (g_str_has_prefix (text, "\xef\xbb\xbf"))
     return hf_config_line_error (path, 1, error,
                                  "the file starts with a byte order mark: save it without one");
+  bad = find_control (text);
+  if (bad != NULL)
+    return hf_config_line_error (path, line_of (text, bad), error,
+                                 "octet 0x%02x is a control: a line may hold blanks and tabs", (guint) *bad);
   return TRUE;
 }
 

@@ -72,6 +72,11 @@ test_refused (void)
     { "cut UTF-8 at the end", TEXT ("[milter]\nuser = \xc3"), "m.conf:2: octet 0xc3 is not UTF-8" },
     { "byte order mark", TEXT ("\xef\xbb\xbf[milter]\n"),
       "m.conf:1: the file starts with a byte order mark: save it without one" },
+    { "form feed", TEXT ("[milter]\f\nuser = a\n"), "m.conf:1: octet 0x0c is a control: a line may hold blanks and tabs" },
+    { "CR within a line", TEXT ("[milter]\r\nuser = a\rb\n"),
+      "m.conf:2: octet 0x0d is a control: a line may hold blanks and tabs" },
+    { "CR at the very end", TEXT ("[milter]\nuser = a\r"),
+      "m.conf:2: octet 0x0d is a control: a line may hold blanks and tabs" },
 
     /* lines */
     { "no equals sign", TEXT ("[milter]\nuser\n"),
@@ -79,7 +84,7 @@ test_refused (void)
     { "semicolon comment", TEXT ("; holdfast\n"),
       "m.conf:1: '; holdfast' has no '=': write key = value, [section] or # comment" },
     { "terminal controls in a line", TEXT ("\x1b[2Jfoo\n"),
-      "m.conf:1: '?[2Jfoo' has no '=': write key = value, [section] or # comment" },
+      "m.conf:1: octet 0x1b is a control: a line may hold blanks and tabs" },
     { "no key", TEXT ("[milter]\n = a\n"), "m.conf:2: no key before the '='" },
     { "known key before any section", TEXT ("# a\nsegment_size = 1M\n"),
       "m.conf:2: key 'segment_size' stands before any section; it belongs to [journal]" },
