@@ -36,6 +36,9 @@ void ft_defect_no_data_sync (void);
 /* fsync of directories does the same. */
 void ft_defect_no_directory_sync (void);
 
+/* A path that leads nowhere any more is told to lead where it did. */
+void ft_defect_blind_path_check (void);
+
 /* A segment that is opened for reading loses its last written block. */
 void ft_defect_shortening (void);
 

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include "tests/fault/case.h"
+#include "tests/fault/defects.h"
 #include "tests/fault/scratch.h"
 #include "tests/unit/tap.h"
 
@@ -334,6 +335,49 @@ test_Q146950 (void)
     }
 }
 
+/* ---- controls: each story, told of a filter with a defect, must not hold ---- */
+
+static const struct
+{
+  const gchar *name;
+  void (*install) (void);
+  const gchar *story;
+} defects[] = {
+  { "silent-events", ft_defect_silent_events, "Q157684_inbound" },
+  { "silent-events", ft_defect_silent_events, "Q157684_outbound" },
+  { "lost-writes", ft_defect_lost_writes, "Q157693" },
+  { "blind-path-check", ft_defect_blind_path_check, "Q146950" },
+};
+
+static gboolean
+install_defect (const gchar *name)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (defects); i++)
+    if (strcmp (defects[i].name, name) == 0)
+      {
+        defects[i].install ();
+        return TRUE;
+      }
+  return FALSE;
+}
+
+/* The table of system calls is one for a process: each is run in one of its own. */
+static void
+test_controls (void)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (defects); i++)
+    {
+      g_autofree gchar *option = g_strdup_printf ("--defect=%s", defects[i].name);
+      g_autofree gchar *want = g_strdup_printf ("not ok 1 - stories %s", defects[i].story);
+      const gchar *const argv[] = { "/proc/self/exe", option, defects[i].story, NULL };
+      g_autofree gchar *said = NULL;
+
+      tap_check (want, g_spawn_sync (NULL, (gchar **) (guintptr) argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &said, NULL,
+                                     NULL, NULL));
+      tap_check_has (want, said, want);
+    }
+}
+
 static const TapTest tests[] = {
   { "Q157684_inbound", test_Q157684_inbound },
   { "Q157684_outbound", test_Q157684_outbound },
@@ -341,6 +385,7 @@ static const TapTest tests[] = {
   { "Q157693", test_Q157693 },
   { "Q157693_after_the_answer", test_Q157693_after_the_answer },
   { "Q146950", test_Q146950 },
+  { "controls", test_controls },
   { NULL, NULL },
 };
 
@@ -354,6 +399,13 @@ main (int argc, char **argv)
   spool = g_build_filename (scratch, "spool", NULL);
   ft_faults_install (FALSE);
   ft_events_watch ();
+  if (argc > 1 && g_str_has_prefix (argv[1], "--defect="))
+    {
+      if (!install_defect (argv[1] + strlen ("--defect=")))
+        g_error ("no defect of that name");
+      argv++;
+      argc--;
+    }
   if (ft_inside_start (&inside, scratch, &error))
     status = tap_run ("stories", tests, argc, argv);
   else
