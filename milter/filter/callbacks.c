@@ -117,6 +117,7 @@ refuse_message (SMFICTX *ctx, HfConnection *self, const GError *error)
 
   if (g_error_matches (error, HF_ERROR, HF_ERROR_IO) || g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND))
     hf_writer_doubt (the_filter->writer);
+  hf_filter_note_answer (the_filter);
   end_transaction (self);
   return answer;
 }
@@ -318,6 +319,7 @@ cb_eom (SMFICTX *ctx)
     }
   if (!store (ctx, &self->txn, &error))
     return refuse_message (ctx, self, error);
+  hf_filter_note_answer (the_filter);
   end_transaction (self);
   return SMFIS_CONTINUE;
 }

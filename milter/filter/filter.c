@@ -18,6 +18,9 @@
 /* The least a stop leaves the writer to finish in, even when the wait for
  * transactions used the limit up. */
 #define LEAST_CLOSE_MS 500
+/* libmilter sends an answer after the callback has returned, and tells nobody
+ * when it has. */
+#define ANSWER_MS 250
 
 static gint64
 overdue_ms (const HfConfig *config)
@@ -186,6 +189,21 @@ hf_filter_admit (HfFilter *self, GError **error)
   if (g_atomic_int_get (&self->draining))
     return hf_error_set (error, HF_ERROR_BUSY, "draining", "the filter is stopping");
   return hf_pressure_check (self->pressure, error) && hf_writer_check (self->writer, error);
+}
+
+void
+hf_filter_note_answer (HfFilter *self)
+{
+  g_atomic_int_set (&self->answered_ms, (gint) hf_sys_monotonic_ms ());
+}
+
+void
+hf_filter_wait_answers (HfFilter *self)
+{
+  const guint passed_ms = (guint) hf_sys_monotonic_ms () - (guint) g_atomic_int_get (&self->answered_ms);
+
+  if (passed_ms < ANSWER_MS)
+    g_usleep ((ANSWER_MS - passed_ms) * 1000);
 }
 
 gboolean

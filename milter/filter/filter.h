@@ -19,6 +19,7 @@ typedef struct
   HfRoom room;          /* what transactions have reserved */
   gint draining;        /* atomic */
   gint open;            /* transactions between MAIL and their answer, atomic */
+  gint answered_ms;     /* when the last message was, as far as it fits, atomic */
   gint commit_limit_ms; /* atomic */
 } HfFilter;
 
@@ -42,6 +43,9 @@ gboolean hf_filter_check_reload (const HfFilter *self, const HfConfig *config, G
 /* Takes over what a reload may change. */
 void hf_filter_apply (HfFilter *self, const HfConfig *config);
 
+/* The callback for the end of a message is about to return. */
+void hf_filter_note_answer (HfFilter *self);
+
 /* May a new transaction begin?  FALSE with HF_ERROR_BUSY, _FULL or _LATE.
  * Touches no disk. */
 gboolean hf_filter_admit (HfFilter *self, GError **error);
@@ -54,5 +58,9 @@ gboolean hf_filter_admit (HfFilter *self, GError **error);
  * writer finish.  TRUE when all was finished.
  */
 gboolean hf_filter_drain (HfFilter *self, gint64 limit_ms);
+
+/* After that, before the process ends: a moment for the last message's answer, a
+ * quarter of a second at most. */
+void hf_filter_wait_answers (HfFilter *self);
 
 G_END_DECLS

@@ -159,6 +159,7 @@ stop (HfFilter *filter, const HfConfig *config)
 
   hf_event (HF_EVENT_STOPPING, NULL, NULL);
   finished = hf_filter_drain (filter, config->milter_drain_limit);
+  hf_filter_wait_answers (filter);
   open = g_strdup_printf ("%d", g_atomic_int_get (&filter->open));
   hf_listen_end (config);
   if (finished)

@@ -7,8 +7,9 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lib import lab, tap  # noqa: E402
+from lib import build, lab, tap  # noqa: E402
 from lib.holdfast import USER, Filter  # noqa: E402
+from lib.inject import Injection  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.milter import Connection  # noqa: E402
 from lib.suite import rounds  # noqa: E402
@@ -17,6 +18,7 @@ from lib.tap import Failure, equal, expect, wait_for  # noqa: E402
 STOPPING, STOPPED, INCOMPLETE, LISTENER_ENDED = "HF-102", "HF-103", "HF-104", "HF-112"
 SENDERS = 12
 UNFINISHED = 1
+ANSWER_TAKES = "100ms"
 
 
 class Stops:
@@ -51,6 +53,24 @@ class Stops:
             equal(made.wait(), 0, f"exit status; it said {made.log_tail()}")
             expect(made.events(STOPPED) and not made.events(LISTENER_ENDED), made.log_tail())
             equal(len(made.records()), 1, "records")
+
+    def answer_on_its_way(self):
+        """libmilter sends an answer after the callback has returned: the process must still be there."""
+        if not lab.is_root():
+            raise tap.Skip("following a process of another user needs root")
+        if build.is_sanitized():
+            return  # its leak checker can't work where it is traced
+        made = self.filter()
+        with Connection(made.socket_path) as one:
+            one.mail()
+            one.begin()
+            one.body(b"Text.\r\n")
+            with Injection(self.lab, made, "writev", f"delay_enter={ANSWER_TAKES}"):
+                made.term()
+                made.wait_event(STOPPING)
+                equal(one.end().code, 250, "end of the open transaction")
+                equal(made.wait(), 0, f"exit status; it said {made.log_tail()}")
+        equal(len(made.records()), 1, "records")
 
     def bodies_still_come(self):
         """Threads that are in the middle of a message when the limit is over must not bring the process down."""
@@ -90,6 +110,7 @@ def main():
     with Lab("stop") as place:
         stops = Stops(place)
         return tap.main([("several signals at once", stops.signals_together),
+                         ("an answer that is on its way", stops.answer_on_its_way),
                          ("bodies that still come at the limit", stops.bodies_still_come)])
 
 
