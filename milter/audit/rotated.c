@@ -64,6 +64,31 @@ consider (GArray *found, const gchar *dir_path, const gchar *base, const gchar *
   g_array_append_val (found, one);
 }
 
+/* Packers write the new file first and then remove the old one: while both are
+ * there, what is packed may be half of it. */
+static void
+drop_unfinished (GArray *found)
+{
+  g_autoptr (GHashTable) paths = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < found->len; i++)
+    g_hash_table_add (paths, g_array_index (found, HfRotated, i).path);
+  for (guint i = found->len; i-- > 0;)
+    {
+      const gchar *path = g_array_index (found, HfRotated, i).path;
+      g_autofree gchar *plain = NULL;
+
+      if (!g_str_has_suffix (path, ".gz") && !g_str_has_suffix (path, ".xz"))
+        continue;
+      plain = g_strndup (path, strlen (path) - 3);
+      if (g_hash_table_contains (paths, plain))
+        {
+          g_hash_table_remove (paths, path);
+          g_array_remove_index (found, i);
+        }
+    }
+}
+
 GArray *
 hf_rotated_list (const gchar *path)
 {
@@ -76,6 +101,7 @@ hf_rotated_list (const gchar *path)
   g_array_set_clear_func (found, clear_rotated);
   while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
     consider (found, dir_path, base, name);
+  drop_unfinished (found);
   g_array_sort (found, compare);
   return found;
 }

@@ -153,6 +153,25 @@ fill_raw (HfSource *self)
   return TRUE;
 }
 
+/* What would be read as one long line of nothing is named instead. */
+static gboolean
+is_foreign (HfSource *self)
+{
+  static const struct
+  {
+    const gchar *magic, *name;
+  } packers[] = { { "BZh", "bzip2" }, { "\x28\xb5\x2f\xfd", "zstd" }, { "\x04\x22\x4d\x18", "lz4" } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (packers); i++)
+    if (self->raw_end >= strlen (packers[i].magic) && memcmp (self->raw, packers[i].magic, strlen (packers[i].magic)) == 0)
+      {
+        hf_error_set (&self->failure, HF_ERROR_CORRUPT, "log-unpack",
+                      "log '%s' is packed with %s, which is not read here: unpack it first", self->path, packers[i].name);
+        return TRUE;
+      }
+  return FALSE;
+}
+
 /* A pipe may give the first octets one by one. */
 static gboolean
 find_mode (HfSource *self)
@@ -175,7 +194,7 @@ find_mode (HfSource *self)
       && lzma_stream_decoder (&self->xz, XZ_MEMORY_MAX, LZMA_CONCATENATED) == LZMA_OK)
     self->mode = MODE_XZ;
   self->in_member = TRUE;
-  return TRUE;
+  return self->mode != MODE_PLAIN || !is_foreign (self);
 }
 
 static gboolean

@@ -223,6 +223,33 @@ test_while_away (void)
     }
 }
 
+/* gzip is at work: its file is there, and half of it, beside the old one. */
+static void
+test_being_packed (void)
+{
+  g_autofree gchar *text = NULL, *packed = NULL, *path = NULL;
+  gsize size = 0;
+  Site site;
+
+  site_init (&site);
+  write_to (&site, "mail.log", "1\n2\n");
+  look (&site, FALSE);
+  restart (&site);
+  write_to (&site, "mail.log", "3\n4\n");
+  move (&site, "mail.log", "mail.log.2");
+  write_to (&site, "mail.log.1", "5\n");
+  write_to (&site, "mail.log", "6\n");
+  write_to (&site, "copy", "1\n2\n3\n4\n");
+  run_packer (&site, "gzip", "copy");
+  packed = path_of (&site, "copy.gz");
+  path = path_of (&site, "mail.log.2.gz");
+  tap_check ("packed", g_file_get_contents (packed, &text, &size, NULL) && size > 12);
+  tap_check ("half", g_file_set_contents (path, text, (gssize) size - 10, NULL));
+  look (&site, TRUE);
+  tap_check_str ("from the old file, once", site.got->str, "1 2 3 4 5 6 ");
+  site_clear (&site);
+}
+
 static void
 test_copytruncate_live (void)
 {
@@ -330,6 +357,7 @@ main (int argc, char **argv)
     { "plain", test_plain },     { "rename", test_rename },
     { "away", test_while_away }, { "copytruncate", test_copytruncate_live },
     { "refilled", test_refilled }, { "gaps", test_gaps },
+    { "being packed", test_being_packed },
     { "hole", test_hole },       { "trusted", test_trusted },
     { NULL, NULL },
   };
