@@ -6,13 +6,13 @@
 #include "milter/audit/accounts.h"
 #include "milter/audit/acts-intake.h"
 #include "milter/audit/follow-journald.h"
+#include "milter/audit/presence.h"
+#include "milter/audit/scrub.h"
 #include "milter/audit/segments.h"
 #include "milter/audit/trimming.h"
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
-#include "milter/journal/directory.h"
-#include "milter/journal/trimmed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +24,9 @@
 
 /* A log without a line is no wonder in a spool without mail that young. */
 #define LOG_SINCE_MS (60 * 1000)
+
+/* How far the journal was read again is not worth a group of its own more often. */
+#define SCRUB_KEPT_EVERY_MS (30 * 1000)
 
 struct HfAuditor
 {
@@ -41,6 +44,10 @@ struct HfAuditor
   HfSegmentsPosition committed_journal;
   HfSegmentsPosition known_journal; /* the last place that the ledger has a message from */
   gboolean books_damaged;
+  HfPresence presence;
+  HfScrub *scrub;
+  HfScrubPosition committed_scrub;
+  gint64 next_scrub_ms;       /* monotonic: when its position is kept again */
   HfQueue *queue;             /* a snapshot that waits for the log to be read */
   gint64 queue_ms;
   gint64 next_queue_ms;       /* monotonic */
@@ -235,6 +242,7 @@ add_positions (HfAuditor *self)
   g_autofree gchar *journal = g_strdup_printf ("segment=%" G_GUINT64_FORMAT " offset=%" G_GUINT64_FORMAT, self->journal.seq,
                                                self->journal.offset);
   g_autofree gchar *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, hf_accounts_seq (self->accounts));
+  g_autofree gchar *scrub = hf_scrub_position_format (hf_scrub_position (self->scrub));
   g_autofree gchar *log = NULL;
   HfFollowPosition position;
 
@@ -245,6 +253,7 @@ add_positions (HfAuditor *self)
     }
   else if (self->journald != NULL)
     log = g_strdup (hf_follow_journald_cursor (self->journald));
+  add_position (self, HF_SCRUB_SOURCE, scrub);
   add_position (self, "journal", journal);
   add_position (self, "lines", seq);
   if (log != NULL)
@@ -252,11 +261,18 @@ add_positions (HfAuditor *self)
 }
 
 static gboolean
+is_scrub_due (const HfAuditor *self)
+{
+  return memcmp (hf_scrub_position (self->scrub), &self->committed_scrub, sizeof self->committed_scrub) != 0
+         && hf_sys_monotonic_ms () >= self->next_scrub_ms;
+}
+
+static gboolean
 commit (HfAuditor *self, GError **error)
 {
   const guint64 seq = hf_accounts_seq (self->accounts);
 
-  if (hf_daybook_pending (self->daybook) == 0 && seq == self->committed_seq
+  if (hf_daybook_pending (self->daybook) == 0 && seq == self->committed_seq && !is_scrub_due (self)
       && memcmp (&self->journal, &self->committed_journal, sizeof self->journal) == 0)
     return TRUE;
   add_positions (self);
@@ -264,6 +280,8 @@ commit (HfAuditor *self, GError **error)
     return FALSE;
   self->committed_seq = seq;
   self->committed_journal = self->journal;
+  self->committed_scrub = *hf_scrub_position (self->scrub);
+  self->next_scrub_ms = hf_sys_monotonic_ms () + SCRUB_KEPT_EVERY_MS;
   return TRUE;
 }
 
@@ -288,6 +306,8 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   const gint64 now_ms = hf_sys_wall_ms ();
   gboolean ok;
 
+  if (!hf_presence_watch (&self->presence, error))
+    return FALSE;
   read_journal (self);
   if (!hf_acts_take (self->spool, &acts, &names, &failed))
     hf_event (HF_EVENT_ACT_FAULTY, failed, NULL);
@@ -296,7 +316,7 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   use_queue (self);
   look_for_silence (self);
   hf_accounts_settle (self->accounts, now_ms);
-  ok = commit (self, error);
+  ok = hf_scrub_work (self->scrub, MIN (self->journal.seq, self->committed_journal.seq), error) && commit (self, error);
   if (ok)
     hf_acts_remove (self->spool, names);
   ok = ok && trim (self, last, error);
@@ -328,58 +348,6 @@ catch_up (HfAuditor *self, gboolean rebuild, GError **error)
     hf_event (HF_EVENT_BOOKS_DAMAGED, NULL, "why", "the ledger knows more than the books have", NULL);
   if (anew && report.groups > 0)
     hf_event (HF_EVENT_LEDGER_MADE, NULL, "groups", groups, NULL);
-  return TRUE;
-}
-
-static gint
-compare_seq (gconstpointer a, gconstpointer b)
-{
-  const guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
-
-  return x < y ? -1 : x > y;
-}
-
-/* Segments that a note of trimming explains. */
-static GArray *
-list_trimmed (const gchar *dir_path)
-{
-  GArray *seqs = g_array_new (FALSE, FALSE, sizeof (guint64));
-  HfTrimmed trimmed;
-
-  if (hf_trimmed_load (dir_path, &trimmed, NULL))
-    for (guint i = 0; i < trimmed.notes->len; i++)
-      g_array_append_val (seqs, g_array_index (trimmed.notes, HfTrimNote, i).seq);
-  hf_trimmed_clear (&trimmed);
-  g_array_sort (seqs, compare_seq);
-  return seqs;
-}
-
-static gboolean
-check_segments (HfAuditor *self, GError **error)
-{
-  g_autofree gchar *dir_path = g_build_filename (self->spool, HF_JOURNAL_DIRECTORY, NULL);
-  g_autoptr (GError) failed = NULL;
-  g_autoptr (GArray) present = hf_directory_list (dir_path, &failed);
-  g_autoptr (GArray) carried = NULL;
-  g_autoptr (GArray) trimmed = NULL;
-  g_autofree gchar *number = NULL;
-  guint64 missing = 0;
-
-  /* a directory that can't be read says nothing about its files */
-  if (present == NULL && !g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND))
-    return TRUE;
-  if (present == NULL)
-    present = g_array_new (FALSE, FALSE, sizeof (guint64));
-  carried = hf_carried_list (self->spool, NULL);
-  if (carried == NULL)
-    return TRUE;
-  g_array_append_vals (present, carried->data, carried->len);
-  trimmed = list_trimmed (dir_path);
-  if (!hf_ledger_check_segments (self->ledger, present, trimmed, &missing, error) || !hf_ledger_commit (self->ledger, error))
-    return FALSE;
-  number = g_strdup_printf ("%" G_GUINT64_FORMAT, missing);
-  if (missing > 0)
-    hf_event (HF_EVENT_COPY_GONE, NULL, "messages", number, NULL);
   return TRUE;
 }
 
@@ -464,8 +432,13 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
   if (!check_log (config, error))
     return NULL;
   self->daybook = hf_daybook_open (self->spool, error);
-  if (self->daybook == NULL || !catch_up (self, rebuild, error) || !check_segments (self, error))
+  if (self->daybook == NULL || !catch_up (self, rebuild, error))
     return NULL;
+  hf_presence_init (&self->presence, self->spool, self->ledger);
+  self->scrub = hf_scrub_new (self->spool, config->audit_scrub_rate, self->ledger, self->daybook, error);
+  if (self->scrub == NULL || !hf_presence_check (&self->presence, error))
+    return NULL;
+  self->committed_scrub = *hf_scrub_position (self->scrub);
   self->accounts = hf_accounts_new (self->daybook, &settings);
   if (!restore (self, error))
     return NULL;
@@ -485,6 +458,8 @@ hf_auditor_free (HfAuditor *self)
   hf_follow_journald_free (self->journald);
   hf_accounts_free (self->accounts);
   hf_trimming_free (self->trimming);
+  hf_scrub_free (self->scrub);
+  hf_presence_clear (&self->presence);
   hf_ledger_free (self->ledger);
   hf_daybook_free (self->daybook);
   g_free (self);

@@ -27,11 +27,15 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/postfix.c milter/audit/postfix.h \
 	milter/audit/postfix-policy.c milter/audit/postfix-policy.h \
 	milter/audit/postfix-result.c milter/audit/postfix-result.h \
+	milter/audit/presence.c milter/audit/presence.h \
 	milter/audit/queue.c milter/audit/queue.h \
 	milter/audit/reply.c milter/audit/reply.h \
 	milter/audit/restore.c \
 	milter/audit/result.c \
 	milter/audit/rotated.c milter/audit/rotated.h \
+	milter/audit/scrub.c milter/audit/scrub.h \
+	milter/audit/scrub-note.c milter/audit/scrub-note.h \
+	milter/audit/scrub-segment.c milter/audit/scrub-segment.h \
 	milter/audit/segments.c milter/audit/segments.h \
 	milter/audit/sendmail.c milter/audit/sendmail.h \
 	milter/audit/sendmail-result.c milter/audit/sendmail-result.h \

@@ -166,6 +166,17 @@ HF_EVENT (NOTHING_TO_RELEASE, 517, WARNING, "no room on spool, and no copy may g
           "Free space or inodes are below the warning mark, and every copy that is left is of mail that is not "
           "settled, or is needed to read one. Make room elsewhere; see what is open with holdfast list.")
 
+HF_EVENT (SCRUB_PASSED, 521, INFO, "journal read again",
+          "Every closed segment was read from the device and verified; the field counts the octets. What was found "
+          "wrong was told by itself.")
+HF_EVENT (COPY_SOUND, 522, NOTICE, "copy verifies again",
+          "What was damaged, or could not be read, is whole now. Something between disk and memory errs now and then: "
+          "look at the disk, its cables and the memory.")
+HF_EVENT (JOURNAL_BREACH, 523, ERROR, "journal damaged where no message is known",
+          "Octets of a segment changed on the disk, and the books know of no message there: a note, a void mark, or "
+          "padding. `holdfast verify` shows the place; the segment stays until `holdfast settle SEGMENT:OFFSET`. "
+          "Check the disk.")
+
 /* alarms */
 HF_EVENT (MAIL_LOST, 601, ERROR, "mail lost",
           "The MTA took it, and it is gone: no line of the log tells its end and the queue does not have it. "
@@ -176,3 +187,10 @@ HF_EVENT (MAIL_UNACCOUNTED, 602, WARNING, "mail unaccounted",
 HF_EVENT (COPY_GONE, 603, ERROR, "copies gone",
           "A segment of the journal is gone that nobody trimmed. The envelopes are known from the books and "
           "are listed as damaged.")
+HF_EVENT (COPY_DAMAGED, 604, ERROR, "copy damaged",
+          "A copy that was whole no longer verifies, or can't be read any more. It stays where it is, and its "
+          "envelope is in the books. Check the disk. `holdfast list --copy damaged` shows all such copies, "
+          "`holdfast explain ID` what became of the message: where it was not delivered, its sender has to be told.")
+HF_EVENT (COPY_UNREADABLE, 605, ERROR, "journal not readable where it was written",
+          "The disk gave an error instead of octets. The records around the place are read one by one; what can't be "
+          "read a minute later either is told as damaged. Check the disk at once.")

@@ -61,6 +61,10 @@ HF_PARAMETER (audit, snapshot_interval, TIME, "10min", "1s", "1d", FALSE, "",
               "looks, at least half of this apart.")
 HF_PARAMETER (audit, gap_after, TIME, "15min", "10s", "7d", FALSE, "",
               "How long the MTA's log may be silent while the journal takes mail before lines count as missing.")
+HF_PARAMETER (audit, scrub_rate, SIZE, "4M", "", "", FALSE, "",
+              "How many octets of the journal are read again a second, to find copies that the disk has damaged; 0 turns "
+              "it off. A pass over all of it is begun at most once a day: at 4M it takes seven hours for 100 GiB, a few "
+              "percent of what a disk can read, and one of a processor.")
 HF_PARAMETER (pressure, space_warn, SHARE, "10% max 8G", "", "", TRUE, "",
               "Free space of the spool below which an event warns, and above which all is well again. Not set: "
               "twice space_stop.")

@@ -211,14 +211,20 @@ open_for_reading (HfLedger *self, GError **error)
 }
 
 static gboolean
+begin (HfLedger *self, GError **error)
+{
+  if (!self->in_transaction && !run (self, "BEGIN IMMEDIATE", error))
+    return FALSE;
+  self->in_transaction = TRUE;
+  return TRUE;
+}
+
+static gboolean
 take_statement (const gchar *kind, const HfStatement *statement, gpointer data, GError **error)
 {
   HfLedger *self = data;
 
-  if (!self->in_transaction && !run (self, "BEGIN IMMEDIATE", error))
-    return FALSE;
-  self->in_transaction = TRUE;
-  return hf_fold (self, kind, statement, error);
+  return begin (self, error) && hf_fold (self, kind, statement, error);
 }
 
 static gboolean
@@ -375,11 +381,8 @@ hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *t
   int step;
 
   *out_missing = 0;
-  if (statement == NULL)
+  if (statement == NULL || !begin (self, error))
     return FALSE;
-  if (!self->in_transaction && !run (self, "BEGIN IMMEDIATE", error))
-    return FALSE;
-  self->in_transaction = TRUE;
   while ((step = sqlite3_step (statement)) == SQLITE_ROW)
     {
       const guint64 segment = (guint64) sqlite3_column_int64 (statement, 0);
@@ -391,6 +394,22 @@ hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *t
         return FALSE;
     }
   return step == SQLITE_DONE || hf_ledger_error (self, error);
+}
+
+gboolean
+hf_ledger_check_left (HfLedger *self, const GArray *left, const GArray *trimmed, guint64 *out_missing, GError **error)
+{
+  *out_missing = 0;
+  if (!begin (self, error))
+    return FALSE;
+  for (guint i = 0; i < left->len; i++)
+    {
+      const guint64 segment = g_array_index (left, guint64, i);
+
+      if (!set_copies (self, segment, contains (trimmed, segment) ? SEGMENT_TRIMMED : SEGMENT_GONE, out_missing, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 gboolean

@@ -76,6 +76,10 @@ gboolean hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided);
 /* The last place in the journal that it has a message from; 0 and 0 for none. */
 gboolean hf_ledger_last_place (HfLedger *self, guint64 *out_segment, guint64 *out_offset, GError **error);
 
+/* The same for segments that were there a moment ago: @left, of guint64. */
+gboolean hf_ledger_check_left (HfLedger *self, const GArray *left, const GArray *trimmed, guint64 *out_missing,
+                               GError **error);
+
 /* The mark that the ledger stands behind. */
 const HfDaybookMark *hf_ledger_mark (const HfLedger *self);
 

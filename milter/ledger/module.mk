@@ -4,7 +4,8 @@ milter_ledger_libledger_a_SOURCES = \
 	milter/ledger/daybook.c milter/ledger/daybook.h milter/ledger/daybook-private.h \
 	milter/ledger/daybook-read.c \
 	milter/ledger/fold.c \
-	milter/ledger/ledger.c milter/ledger/ledger.h milter/ledger/ledger-private.h
+	milter/ledger/ledger.c milter/ledger/ledger.h milter/ledger/ledger-private.h \
+	milter/ledger/scrub-position.c milter/ledger/scrub-position.h
 nodist_milter_ledger_libledger_a_SOURCES = milter/ledger/schema-sql.h
 LEDGER_LIBS = milter/ledger/libledger.a $(SQLITE_LIBS) $(JOURNAL_LIBS)
 

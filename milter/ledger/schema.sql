@@ -27,7 +27,7 @@ CREATE TABLE envelope (
 );
 CREATE INDEX envelope_at ON envelope (at);
 CREATE INDEX envelope_queue ON envelope (queue);
-CREATE INDEX envelope_segment ON envelope (segment);
+CREATE INDEX envelope_segment ON envelope (segment, offset);
 CREATE INDEX envelope_copy ON envelope (copy) WHERE copy NOT IN ('whole', 'trimmed');
 CREATE INDEX envelope_sender ON envelope (sender COLLATE NOCASE);
 

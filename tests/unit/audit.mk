@@ -4,7 +4,8 @@ AUDIT_TESTS = \
 	tests/unit/test-daybook \
 	tests/unit/test-follow \
 	tests/unit/test-journald \
-	tests/unit/test-queue
+	tests/unit/test-queue \
+	tests/unit/test-scrub
 
 tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
 tests_unit_test_accounts_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
@@ -16,6 +17,8 @@ tests_unit_test_journald_SOURCES = tests/unit/test-journald.c
 tests_unit_test_journald_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_queue_SOURCES = tests/unit/test-queue.c
 tests_unit_test_queue_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+tests_unit_test_scrub_SOURCES = tests/unit/test-scrub.c
+tests_unit_test_scrub_LDADD = $(UNIT_KIT) $(UNIT_CUNIT) $(AUDIT_LIBS)
 
 if HAVE_CUNIT
 check_PROGRAMS += $(AUDIT_TESTS)
