@@ -39,7 +39,7 @@ SANITIZED_SCRIPTS = {
 # What `make check` is given there.  Only the filter has threads: the thread sanitizer sees what runs them.
 THREADED = [f"tests/unit/test-{name}" for name in (
     "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
-    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation")]
+    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage")]
 THREADED += ["tests/fault/test-powerloss", "tests/fault/test-stories", "tests/fault/test-sweep",
              "tests/fuzz/replay-callbacks"]
 UNITS = {"tsan": " ".join(THREADED)}
