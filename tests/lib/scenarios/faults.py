@@ -84,21 +84,49 @@ def journal_hangs(site, limit):
     room = mount_as_journal(site, made)
     made.start()
     taken(site, made, plain("before"))
+    others = [Waiting(site, plain(f"waiting {number}")) for number in range(3)]
     with room.hanging():
         begun = time.monotonic()
+        for other in others:
+            other.start()
         found = refused(site, made, plain("meanwhile"), code=451, enhanced="4.3.0", hangs=True)
         took = time.monotonic() - begun
+        refusals = [found, *(other.refused(limit) for other in others)]
         expect(limit - 0.5 < took < limit + 7, f"the 451 came after {took:.1f} s, with a commit_limit of {limit} s")
-        expect(made.events(COMMIT_LATE), "no event tells of the late commit")
+        expect(len(made.events(COMMIT_LATE)) >= len(refusals), "no event tells of a late commit")
         expect(mail_is_tempfailed(site), "MAIL was taken while the journal hung")
-    refusals = taken_soon(site, made, plain("after"))
-    void_or_absent(made, [found, *refusals])
+    void_or_absent(made, refusals + taken_soon(site, made, plain("after")))
     living = [record for record in made.records() if record["recipients"][0]["state"] != "void"]
     equal(len(living), 2, "records that are not void")
     site.tally.fault()
     site.account(made)
     nothing_left(made)
     all_whole(made)
+
+
+class Waiting(threading.Thread):
+    """A client whose message waits for its commit, beside that of the one that is being written."""
+
+    def __init__(self, site, message):
+        super().__init__()
+        self.site, self.message = site, message
+        self.client = site.client()
+        self.client.open(message)
+        self.reply, self.took = None, None
+
+    def run(self):
+        begun = time.monotonic()
+        self.reply = self.site.tally.finish(self.client, self.message)
+        self.took = time.monotonic() - begun
+        self.client.drop()
+
+    def refused(self, limit):
+        """Its 451 came in time."""
+        self.join(limit + 30)
+        expect(self.reply is not None, f"{self.message.name} has no answer")
+        equal((self.reply.code, self.reply.enhanced), (451, "4.3.0"), f"reply to {self.message.name}: {self.reply}")
+        expect(limit - 0.5 < self.took < limit + 7, f"{self.message.name} was answered after {self.took:.1f} s")
+        return Refused("end of message", self.reply)
 
 
 def mount_as_journal(site, made):
