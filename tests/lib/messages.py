@@ -136,6 +136,9 @@ def corpus():
         Message("BDAT", head("BDAT") + lines("One.", ".", "..", "Two."), **bdat),
         Message("BDAT, last line without its end", head("BDAT torn") + b"The last line has no end", **bdat),
         Message("BDAT, body of one dot", head("BDAT dot") + b".", **bdat),
+        # Neither MTA carries one in a header: Postfix cuts the header there, Sendmail leaves the octet out.
+        Message("NUL octet in a header", head("NUL in a header", b"X-Nul: before\0after", "X-Next: whole") + lines("Text."),
+                unchanged=False),
         Message("leading dots", head("dots") + lines(".one", "..two", "...three", ". four")),
         Message("lone dots", head("lone dots") + lines(".", "..", "", ".", "", "", ".")),
         Message("lines of 3,000 octets", head("long lines") + lines(*("y" * 3000 for _ in range(20)))),

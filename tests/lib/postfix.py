@@ -49,6 +49,8 @@ SETTINGS = {
     "milter_default_action": "tempfail",
 }
 
+QUEUES = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+
 SERVICES = """
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -183,7 +185,8 @@ class Postfix(Mta):
         run(["postqueue", "-c", self.etc, "-f"])
 
     def empty_queue(self):
-        run(["postsuper", "-c", self.etc, "-d", "ALL"])
+        if any(path.is_file() for name in QUEUES for path in (self.dir / "spool" / name).rglob("*")):
+            run(["postsuper", "-c", self.etc, "-d", "ALL"])
 
     def submit(self, message):
         """Hands a message in through sendmail(1)."""

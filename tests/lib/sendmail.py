@@ -41,7 +41,7 @@ class Sendmail(Mta):
     down_reply = (451, "4.3.2")
     dies_reply = (451, "4.3.2")
 
-    def __init__(self, lab, sink_port, flags="T", times="C:10s;S:10s;R:10s;E:60s"):
+    def __init__(self, lab, sink_port, flags="T", times="C:10s;S:10s;R:10s;E:5m"):
         super().__init__(lab, sink_port)
         self.port = free_port()
         self.config = self.dir / "sendmail.cf"
@@ -70,17 +70,27 @@ class Sendmail(Mta):
         write_lines(self.dir / "aliases", *self.aliases())
         (self.dir / "submit").mkdir()
         shutil.chown(self.dir / "submit", "nobody")
-        make_config("sendmail.mc.in", self.words, self.config)
+        self._configure()
         make_config("submit.mc.in", self.words, self.submit_config)
         self._sendmail("-bi")
+
+    def _configure(self):
+        words = self.words | self._changed
+        words.setdefault("FILTER", f"INPUT_MAIL_FILTER(`holdfast', `S={words['SOCKET']}, F={words['FLAGS']}, "
+                                   f"T={words['TIMES']}')dnl")
+        make_config("sendmail.mc.in", words, self.config)
 
     def set(self, **words):
         """Changes words of sendmail.mc.in until restore(); a running daemon is started anew for it."""
         self._changed = words
-        make_config("sendmail.mc.in", self.words | words, self.config)
+        self._configure()
         if self.pid():
             self.stop()
             self.start()
+
+    def option(self, name):
+        """What an option is set to, the last time where it is set twice."""
+        return re.findall(rf"^O {name}=(.*)$", self.config.read_text(), re.M)[-1]
 
     def attach(self, where):
         self.set(SOCKET=where)
@@ -89,7 +99,7 @@ class Sendmail(Mta):
         self.set(FLAGS="")
 
     def be_impatient(self):
-        self.set(TIMES="C:10s;S:4s;R:4s;E:60s")
+        self.set(TIMES="C:10s;S:4s;R:4s;E:5m")
 
     def offer_less(self):
         """Also without a word of ours it knows no SMTPUTF8."""

@@ -178,3 +178,13 @@ def killed_in_transaction(site):
     wait_for(lambda: not site.mta.queue(), 10, "the queue to be empty")
     equal(made.records(), [], "records")
     cured(site, made, SMALL, [])
+
+
+def seen_faults(_mta_class):
+    return [("no permission", (stage_denied, SMALL)), ("a full file system", (full_at_store, kinds(None)[0][1])),
+            ("no inode", (inodes_at_store, inode_tables(None)[0][1]))]
+
+
+@scenario("control: a filter that ignores the error is found out", rows=seen_faults, measures=True)
+def ignored_error(site, row):
+    site.must_report(*row)

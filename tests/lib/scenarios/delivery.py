@@ -1,8 +1,8 @@
 """What passes the MTA is in the journal, as the next host got it (P1)."""
-from ..compare import same_octets
+from ..compare import journal_is_delivery, same_octets
 from ..messages import COMMAND, Message, corpus, head, lines, plain
 from ..suite import scenario
-from ..tap import equal, expect
+from ..tap import Failure, equal, expect
 from .common import all_whole, envelope_is, journaled_as_delivered, nothing_left
 
 
@@ -99,3 +99,24 @@ def deferred_stays(site):
     site.sink.refuse("RCPT", None)
     site.mta.wait_queue_empty()
     journaled_as_delivered(site, made, plain("deferred"), reply.queue_id)
+
+
+@scenario("control: an octet more, an octet less, and a recipient other than delivered are found")
+def other_than_delivered(site):
+    made = site.filter()
+    message = plain("control")
+    record = journaled_as_delivered(site, made, message, site.send(message).queue_id)
+    delivered = site.delivery_of(record["queue_id"]).octets
+    octets = made.octets(record["id"])
+    journal_is_delivery(octets, delivered, site.mta)
+    for wrong in (octets + b"\0", octets[:-1], octets.replace(b"quick", b"quack"), octets.replace(b"control", b"contro1")):
+        must_fail(journal_is_delivery, wrong, delivered, site.mta)
+    must_fail(envelope_is, record, plain("control", recipients=("other@example.net",)))
+
+
+def must_fail(check, *arguments):
+    try:
+        check(*arguments)
+    except Failure:
+        return
+    raise Failure(f"{check.__name__} did not report what is wrong")

@@ -39,8 +39,15 @@ def journal_vanishes(site, way):
         refusals += taken_soon(site, made, plain("after"))
         expect(any(record["id"] == before["id"] for record in made.records()), "the record before is gone")
         void_or_absent(made, refusals)
+        site.tally.fault()
+        site.account(made)
     nothing_left(made)
     all_whole(made)
+
+
+@scenario("control: a filter that ignores the error is found out", rows=ways_to_vanish, measures=True)
+def ignored_error(site, way):
+    site.must_report(journal_vanishes, way)
 
 
 def refusals_while_away(site, made, way):
@@ -54,9 +61,9 @@ def refusals_while_away(site, made, way):
             expect(found.reply.code // 100 == 4, str(found))
             refusals.append(found)
             continue
-        expect(way == "replaced", "answered 250 without a journal directory")
+        expect(way == "replaced", "the message was taken without a journal directory")
         made.record_of(reply.queue_id)
-    expect(refusals, "the first message after the journal had gone was answered 250")
+    expect(refusals, "the message was taken, the first after the journal had gone")
     return refusals
 
 

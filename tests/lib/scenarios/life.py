@@ -213,6 +213,29 @@ def contributed_lines(site, jail):
         shutil.rmtree(place)
 
 
+@scenario("the lines of contrib/sendmail attach it as its README says, and give it longer than commit_limit", only="sendmail")
+def contributed_macros(site):
+    text = (TOP / "contrib/sendmail/holdfast.mc").read_text()
+    expect("F=T," in text, "F= is not T")
+    limits = dict(re.findall(r"([CSRE]):(\d+[sm])", text))
+    equal(sorted(limits), ["C", "E", "R", "S"], "limits of T=")
+    for name in "RE":
+        expect(seconds(limits[name]) > 60, f"{name}:{limits[name]} is not above the default of commit_limit")
+    site.mta.set(FILTER=text.replace("unix:/run/holdfast/milter.sock", f"unix:{site.mta.socket}"))
+    equal(site.mta.option("LogLevel"), "11", "LogLevel, of which the books need 11")
+    with site.client() as client:
+        reply = client.mail("sender@example.org")
+    equal((reply.code, reply.enhanced), site.mta.down_reply, f"MAIL without a filter: {reply}")
+    made = site.filter()
+    taken(site, made, plain("by SMTP"))
+    site.mta.submit(plain("by sendmail(1)"))
+    wait_for(lambda: len(made.records()) == 2, 20, "the mail from sendmail(1) to be held")
+
+
+def seconds(text):
+    return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
+
+
 @scenario("a filter on a loopback port instead of a socket file")
 def tcp_socket(site):
     where = f"inet:{free_port()}@127.0.0.1"

@@ -184,5 +184,4 @@ def seen_faults(_mta_class):
 
 @scenario("control: a filter that ignores the error is found out", rows=seen_faults, measures=True)
 def ignored_error(site, row):
-    function, *arguments = row
-    site.must_report(function, *arguments)
+    site.must_report(*row)

@@ -108,7 +108,7 @@ def own_journal(site):
     made.stop()
     site.wait_deliveries(len(chosen))
     site.sink.forget()
-    records = {record["id"]: made.octets(record["id"]) for record in made.records()}
+    records = made.all_octets()
 
     site.filter()
     status, taken, complaints = replay(site, made.spool / "journal")
