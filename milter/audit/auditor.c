@@ -116,13 +116,21 @@ static void
 start_log (HfAuditor *self, const HfFollowPosition *from, const gchar *cursor)
 {
   const gchar *log = self->config->mta_log;
-  const gint64 since_ms = self->first_ms == G_MAXINT64 ? G_MAXINT64 : self->first_ms - LOG_SINCE_MS;
 
   if (g_str_has_prefix (log, "file:"))
-    self->follow = hf_follow_new (log + strlen ("file:"), from, since_ms);
+    {
+      const gint64 since_ms = self->first_ms == G_MAXINT64 ? G_MAXINT64 : self->first_ms - LOG_SINCE_MS;
+
+      self->follow = hf_follow_new (log + strlen ("file:"), from, since_ms);
+    }
   else
-    self->journald = hf_follow_journald_new (log[strlen ("journald")] == ':' ? log + strlen ("journald:") : NULL, cursor,
-                                             since_ms);
+    {
+      /* without mail yet: what comes between this moment and the first look has lines, too */
+      const gint64 since_ms = MIN (self->first_ms, hf_sys_wall_ms ()) - LOG_SINCE_MS;
+
+      self->journald = hf_follow_journald_new (log[strlen ("journald")] == ':' ? log + strlen ("journald:") : NULL, cursor,
+                                               since_ms);
+    }
 }
 
 static gboolean

@@ -87,14 +87,22 @@ failed (gint code, const gchar *what, GError **error)
   return code >= 0 || hf_error_set_errno (error, -code, "log-read", "cannot %s the systemd journal", what);
 }
 
+/* Without the descriptor, which is never waited on, libsystemd does not watch
+ * the directory, and what journald writes after a rotation would not be seen. */
 static gboolean
 open_journal (HfFollowJournald *self, GError **error)
 {
-  return self->journal != NULL
-         || failed (self->directory != NULL
-                        ? sd_journal_open_directory (&self->journal, self->directory, 0)
-                        : sd_journal_open (&self->journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM),
-                    "open", error);
+  if (self->journal != NULL)
+    return TRUE;
+  if (failed (self->directory != NULL
+                  ? sd_journal_open_directory (&self->journal, self->directory, 0)
+                  : sd_journal_open (&self->journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM),
+              "open", error)
+      && failed (sd_journal_get_fd (self->journal), "watch", error))
+    return TRUE;
+  sd_journal_close (self->journal);
+  self->journal = NULL;
+  return FALSE;
 }
 
 static gboolean
@@ -115,12 +123,6 @@ place (HfFollowJournald *self, GError **error)
       /* the nearest entry is still to be read; before the first there is none to step back to */
       if (self->gap != NULL && code > 0 && sd_journal_previous (self->journal) == 0)
         sd_journal_seek_head (self->journal);
-    }
-  else if (self->since_ms == G_MAXINT64)
-    {
-      if (!failed (sd_journal_seek_tail (self->journal), "seek in", error))
-        return FALSE;
-      sd_journal_previous (self->journal);
     }
   else if (!failed (sd_journal_seek_realtime_usec (self->journal, (uint64_t) MAX (0, self->since_ms) * 1000), "seek in", error))
     return FALSE;
@@ -210,6 +212,8 @@ give (HfFollowJournald *self, HfFollowItem *out)
 gboolean
 hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **error)
 {
+  gboolean looked = FALSE;
+
   memset (out, 0, sizeof *out);
   if (!open_journal (self, error) || (!self->placed && !place (self, error)))
     return FALSE;
@@ -231,7 +235,11 @@ hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **err
       if (code == 0)
         {
           /* takes notice of new and rotated files */
-          sd_journal_process (self->journal);
+          if (sd_journal_process (self->journal) > 0 && !looked)
+            {
+              looked = TRUE;
+              continue;
+            }
           out->kind = HF_FOLLOW_IDLE;
           return TRUE;
         }

@@ -16,7 +16,7 @@ typedef struct HfFollowJournald HfFollowJournald;
  * hf_follow_journald_new:
  * @directory: (nullable): NULL for the machine's own journal
  * @cursor: (nullable): go on behind that entry
- * @since_ms: without @cursor: begin with entries of that time; G_MAXINT64: with new ones
+ * @since_ms: without @cursor: begin with entries of that time
  */
 HfFollowJournald *hf_follow_journald_new (const gchar *directory, const gchar *cursor, gint64 since_ms);
 void hf_follow_journald_free (HfFollowJournald *self);
