@@ -7,6 +7,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import suite  # noqa: E402
 from lib.crossroads import CrossroadsPostfix  # noqa: E402
-from lib.scenarios import books, fates  # noqa: E402
+from lib.scenarios import books, fates, following  # noqa: E402
 
-suite.main(CrossroadsPostfix, fates, books)
+suite.main(CrossroadsPostfix, fates, books, following)

@@ -7,6 +7,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import suite  # noqa: E402
 from lib.crossroads import CrossroadsSendmail  # noqa: E402
-from lib.scenarios import books, fates  # noqa: E402
+from lib.scenarios import books, fates, following  # noqa: E402
 
-suite.main(CrossroadsSendmail, fates, books)
+suite.main(CrossroadsSendmail, fates, books, following)

@@ -12,6 +12,7 @@ address:
     team-…, fan-…                @local.example.org: an alias of two, of which one is deferred
 """
 import shutil
+import time
 
 from . import messages
 from .client import Client
@@ -119,6 +120,15 @@ class CrossroadsPostfix(Crossroads, Postfix):
             master.write(f"127.0.0.1:{self.reinject_port} inet n - n - - smtpd\n"
                          "  -o syslog_name=postfix/reinject -o smtpd_milters=\n")
 
+    def rotate_log(self):
+        """As postfix(1) does it: renamed, taken up anew, compressed."""
+        self._postfix("logrotate")
+
+    def sent_line(self, queue_id, recipient):
+        """What it logs of a recipient that went."""
+        return (f"Nov 26 12:00:00 mx postfix/smtp[4711]: {queue_id}: to=<{recipient}>, relay=127.0.0.1[127.0.0.1]:25, delay=1, "
+                "delays=1/0/0/0, dsn=2.0.0, status=sent (250 2.0.0 kept)")
+
     def try_again(self, queue_id):
         run(["postqueue", "-c", self.etc, "-i", queue_id])
 
@@ -198,6 +208,14 @@ class CrossroadsSendmail(Crossroads, Sendmail):
         first, rest = path.read_bytes().split(b"\n", 1)
         path.write_bytes(first + b"\n\1 no line of a queue file\n" + rest)
         self.try_again(queue_id)
+
+    def rotate_log(self):
+        self.log.rename(self.log.with_name(f"mail.log.{time.strftime('%Y%m%d-%H%M%S')}"))
+
+    def sent_line(self, queue_id, recipient):
+        """What it logs of a recipient that went."""
+        return (f"Nov 26 12:00:00 mx sendmail[4711]: {queue_id}: to=<{recipient}>, delay=00:00:01, xdelay=00:00:00, mailer=relay, "
+                "pri=30000, relay=[127.0.0.1] [127.0.0.1], dsn=2.0.0, stat=Sent (2.0.0 kept)")
 
     def try_again(self, queue_id):
         self._sendmail(f"-qI{queue_id}")
