@@ -446,9 +446,19 @@ hf_accounts_settle (HfAccounts *self, gint64 now_ms)
 }
 
 gint64
-hf_accounts_newest_line_ms (const HfAccounts *self)
+hf_accounts_silent_since_ms (const HfAccounts *self)
 {
-  return self->newest_line_ms;
+  gint64 oldest_ms = G_MAXINT64;
+  GHashTableIter iter;
+  gpointer value;
+
+  if (self->newest_line_ms >= 0)
+    return self->newest_line_ms;
+  g_hash_table_iter_init (&iter, self->loose_envelopes);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    for (const HfEnvelope *it = value; it != NULL; it = it->next_same_queue)
+      oldest_ms = MIN (oldest_ms, it->at_ms);
+  return oldest_ms < G_MAXINT64 ? oldest_ms : -1;
 }
 
 gint64

@@ -187,7 +187,7 @@ on_act_fault (const gchar *name, const gchar *why, gpointer data)
 static void
 look_for_silence (HfAuditor *self)
 {
-  const gint64 line_ms = hf_accounts_newest_line_ms (self->accounts);
+  const gint64 line_ms = hf_accounts_silent_since_ms (self->accounts);
   const gint64 mail_ms = hf_accounts_newest_envelope_ms (self->accounts);
   HfFollowItem item = { .kind = HF_FOLLOW_GAP, .why = "the log is silent while mail flows" };
 

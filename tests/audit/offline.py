@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""The auditor on a journal, a log and books written by hand: what is missing is told, and made good from what is there."""
+import gzip
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from lib import lab, tap  # noqa: E402
+from lib.holdfast import program  # noqa: E402
+from lib.lab import Lab  # noqa: E402
+from lib.messages import head, lines  # noqa: E402
+from lib.segment import Segment  # noqa: E402
+from lib.spool import Spool  # noqa: E402
+from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
+
+GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED = "HF-504", "HF-507", "HF-510", "HF-501"
+RELAYED = {"recipient@example.net": ("settled", "relayed")}
+UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
+JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
+MESSAGE = head("offline") + lines("Text.")
+AFTER = 1795378000   # seconds since 1970, behind all times that are written here
+
+
+def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
+    """A message taken and relayed, as (second, daemon, text)."""
+    texts = (("smtpd", f"{queue_id}: client=c[192.0.2.1]"), ("cleanup", f"{queue_id}: message-id=<{queue_id}@example.org>"),
+             ("qmgr", f"{queue_id}: from=<sender@example.org>, size=400, nrcpt=1 (queue active)"),
+             ("smtp", f"{queue_id}: to=<recipient@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
+              "status=sent (250 2.0.0 Ok)"), ("qmgr", f"{queue_id}: removed"))
+    return [(second, *texts[part]) for part in parts]
+
+
+def log_text(rows):
+    return "".join(f"2026-11-22T20:{18 + (5 + second) // 60:02}:{(5 + second) % 60:02}.000000+00:00 mx postfix/{daemon}[7]: {text}\n"
+                   for second, daemon, text in rows)
+
+
+class Cases:
+    def __init__(self, place):
+        self.lab = place
+        self.number = 0
+
+    def site(self, messages, *, log=None, **settings):
+        """A spool with messages, (second, queue id), and a log beside it."""
+        self.number += 1
+        log_path = self.lab.dir / f"mail-{self.number}.log"
+        made = Spool(self.lab, f"spool-{self.number}")
+        made.write_config(**{"mta__type": "postfix", "mta__log": f"file:{log_path}", "mta__queue": self.lab.dir / "no-queue",
+                             "audit__gap_after": "10s", **settings})
+        segment = Segment(1)
+        made.ids = [segment.message(MESSAGE, at=second, queue=queue_id) for second, queue_id in messages]
+        segment.end()
+        made.save(segment)
+        made.log_path = log_path
+        if log is not None:
+            self.write(log_path, log_text(log))
+        return made
+
+    def write(self, path, text, *, packed=False):
+        path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+        os.utime(path, (AFTER, AFTER))
+
+    def once(self, made, *words, status=0):
+        result = subprocess.run([str(program("holdfast-auditor")), "-c", str(made.config), "--once", *words],
+                                capture_output=True, text=True, timeout=60)
+        equal(result.returncode, status, f"status of the auditor, which said: {result.stderr}")
+        return result.stderr
+
+    def fates(self, made):
+        return [{one["address"]: (one["state"], one["outcome"]) for one in record["recipients"]} for record in made.records()]
+
+    def silent_from_the_start(self):
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")])
+        equal(self.once(made).count(GAP), 1, "gaps told where the log never was")
+        equal(self.once(made).count(GAP), 1, "and again after a restart")
+        equal(self.fates(made), [UNCONFIRMED, UNCONFIRMED], "fates")
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1) + log_lines("AAAA02", 61))
+        expect(GAP not in self.once(made), "a gap was told in a log that has all")
+        equal(self.fates(made), [RELAYED, RELAYED], "fates")
+
+    def silent_later(self):
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1))
+        equal(self.once(made).count(GAP), 1, "gaps told where the log ended")
+        equal(self.fates(made), [RELAYED, UNCONFIRMED], "fates")
+
+    def rotated_while_away(self):
+        made = self.site([(0, "AAAA01"), (5, "AAAA02")], log=log_lines("AAAA01", 1, parts=(0, 1, 2)))
+        self.once(made)
+        text = made.log_path.read_text()
+        self.write(made.log_path.with_name(made.log_path.name + ".2.gz"), text + log_text(log_lines("AAAA01", 2, parts=(3, 4))), packed=True)
+        self.write(made.log_path.with_name(made.log_path.name + ".1"), log_text(log_lines("AAAA02", 6, parts=(0, 1))))
+        self.write(made.log_path, log_text(log_lines("AAAA02", 7, parts=(2, 3, 4))))
+        expect(GAP not in self.once(made), "a gap was told where none is")
+        equal(self.fates(made), [RELAYED, RELAYED], "fates")
+
+    def books_gone(self):
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1) + log_lines("AAAA02", 61))
+        self.once(made)
+        shutil.rmtree(made.spool / "books")
+        (made.spool / "ledger.db").unlink()
+        self.once(made)
+        equal(self.fates(made), [RELAYED, RELAYED], "fates from journal and log alone")
+        shutil.rmtree(made.spool / "books")
+        expect(BOOKS_DAMAGED in self.once(made), "that the books are gone is not told")
+        equal(self.fates(made), [RELAYED, RELAYED], "fates from the ledger")
+
+    def one_auditor(self):
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
+        said = self.lab.dir / "first-auditor.log"
+        first = self.lab.spawn([str(program("holdfast-auditor")), "-c", str(made.config)], said, cwd="/")
+        wait_for(lambda: STARTED in said.read_text(), 20, "the first auditor to start")
+        expect("another auditor" in self.once(made, status=3), "the second auditor does not name the first")
+        first.terminate()
+        equal(first.wait(20), 0, "status of the first auditor")
+        self.once(made)
+        equal(self.fates(made), [RELAYED], "fates")
+
+    def other_version(self):
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
+        self.once(made)
+        with sqlite3.connect(made.spool / "ledger.db") as ledger:
+            ledger.execute("PRAGMA user_version = 1000")
+        expect(MADE_ANEW in self.once(made), "that the ledger was made anew is not told")
+        equal(self.fates(made), [RELAYED], "fates")
+
+    def systemd_journal(self):
+        if not os.access(JOURNAL_MAKER, os.X_OK):
+            raise Skip(f"no {JOURNAL_MAKER}")
+        journal = self.lab.subdir("systemd-journal")
+        made = self.site([(0, "AAAA01"), (5, "AAAA02")], mta__log=f"journald:{journal}")
+        rows = log_lines("AAAA01", 1) + log_lines("AAAA02", 6)
+        for number, part in enumerate((rows[:4], rows[4:])):
+            export = "".join(f"__REALTIME_TIMESTAMP={(1795378685 + second) * 1000000}\n__MONOTONIC_TIMESTAMP={second * 1000000}\n"
+                             f"_BOOT_ID=5f5d0a1b7c3e4f60812233445566778f\n_HOSTNAME=mx\n_UID=104\n_PID=7\n"
+                             f"_EXE=/usr/lib/postfix/sbin/{daemon}\nSYSLOG_IDENTIFIER=postfix/{daemon}\nMESSAGE={text}\n\n"
+                             for second, daemon, text in part)
+            subprocess.run([JOURNAL_MAKER, f"--output={journal}/part-{number}.journal", "-"], input=export, text=True, check=True,
+                           capture_output=True, timeout=30)
+            expect(GAP not in self.once(made), "a gap was told where none is")
+        equal(self.fates(made), [RELAYED, RELAYED], "fates")
+
+
+def main():
+    lab.raise_on_signals()
+    with Lab("offline") as place:
+        cases = Cases(place)
+        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "one_auditor", "other_version",
+                 "systemd_journal")
+        return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
