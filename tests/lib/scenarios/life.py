@@ -232,6 +232,22 @@ def contributed_macros(site):
     wait_for(lambda: len(made.records()) == 2, 20, "the mail from sendmail(1) to be held")
 
 
+def flags(_mta_class):
+    return [("F=T: tempfailed at MAIL", ("T", 451)), ("F=4: tempfailed and closed at once", ("4", 421)),
+            ("F=R: good mail is refused for good", ("R", 554)), ("F= empty: passes, and is in no journal", ("", 250))]
+
+
+@scenario("what contrib/sendmail says of F= while the filter is down", only="sendmail", rows=flags)
+def filter_flags(site, row):
+    flag, code = row
+    site.mta.set(FLAGS=flag)
+    with site.client() as client:
+        reply = client.greeting
+        if reply.code == 220:
+            reply = client.mail("sender@example.org")
+    equal(reply.code, code, f"reply with F={flag}: {reply}")
+
+
 def seconds(text):
     return int(text[:-1]) * {"s": 1, "m": 60}[text[-1]]
 
