@@ -46,6 +46,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/standing.c milter/audit/standing.h \
 	milter/audit/sums.c \
 	milter/audit/trimming.c milter/audit/trimming.h milter/audit/trimming-private.h \
+	milter/audit/trimming-carry.c \
 	milter/audit/trimming-choose.c \
 	milter/audit/verdict.c milter/audit/verdict.h
 AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(JSON_LIBS) $(LEDGER_LIBS)

@@ -17,6 +17,7 @@ enum
   PLACE,
   PLACES,
   TRIMMED,
+  NEWEST,
   N_QUERIES
 };
 
@@ -30,6 +31,7 @@ static const gchar *const texts[N_QUERIES] = {
   [FATES] = "SELECT state, outcome, since FROM recipient WHERE envelope = ?1 ORDER BY position",
   [PLACE] = "SELECT a.at FROM place p JOIN act a ON a.id = p.act WHERE p.segment = ?1 AND p.offset = ?2",
   [PLACES] = "SELECT count(*) FROM place",
+  [NEWEST] = "SELECT max (s) FROM (SELECT max (segment) AS s FROM envelope UNION ALL SELECT max (segment) FROM trimmed)",
   [TRIMMED] = "SELECT at FROM trimmed WHERE segment = ?1",
 };
 
@@ -208,6 +210,16 @@ hf_standing_places (HfStanding *self, guint64 *out_count, GError **error)
   const gboolean ok = ask_one (self, PLACES, 0, 0, 0, &count, error);
 
   *out_count = (guint64) count;
+  return ok;
+}
+
+gboolean
+hf_standing_unused (HfStanding *self, guint64 *out_seq, GError **error)
+{
+  gint64 newest;
+  const gboolean ok = ask_one (self, NEWEST, 0, 0, 0, &newest, error);
+
+  *out_seq = (guint64) newest + 1;
   return ok;
 }
 

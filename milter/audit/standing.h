@@ -67,6 +67,9 @@ gboolean hf_standing_place (HfStanding *self, guint64 seq, guint64 offset, gint6
 /* How many places were: it only grows. */
 gboolean hf_standing_places (HfStanding *self, guint64 *out_count, GError **error);
 
+/* A number that no segment of carried mail has, or had, as far as the ledger knows. */
+gboolean hf_standing_unused (HfStanding *self, guint64 *out_seq, GError **error);
+
 /* When segment @seq was trimmed, as the ledger has it; G_MININT64: it was not. */
 gboolean hf_standing_trimmed (HfStanding *self, guint64 seq, gint64 *out_at_ms, GError **error);
 

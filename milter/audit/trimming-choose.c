@@ -207,9 +207,10 @@ is_sparse (HfTrimming *self, HfTrimmingSegment *segment, const HfStandingOpen *o
 }
 
 static gboolean
-is_stuck (const HfTrimming *self, const HfTrimmingSegment *segment)
+is_stuck (const HfTrimming *self, const HfTrimmingSegment *segment, const HfStandingOpen *open)
 {
-  if (!segment->is_stuck || self->monotonic_ms - segment->stuck_ms >= STUCK_MS)
+  if (!segment->is_stuck || self->monotonic_ms - segment->stuck_ms >= STUCK_MS
+      || segment->open != (open != NULL ? open->messages : 0))
     return FALSE;
   if (segment->verdict == HF_TRIM_DAMAGED)
     return segment->places == self->places;
@@ -225,6 +226,7 @@ hf_trimming_stuck (HfTrimming *self, guint64 seq, HfTrimVerdict verdict)
   segment->verdict = verdict;
   segment->removals = self->removals;
   segment->places = self->places;
+  segment->open = segment->met_open;
   segment->stuck_ms = self->monotonic_ms;
 }
 
@@ -255,7 +257,7 @@ static gboolean
 judge (HfTrimming *self, HfTrimmingSegment *segment, const HfStandingOpen *open, gboolean early, gboolean *out_goes, GError **error)
 {
   *out_goes = FALSE;
-  if (is_stuck (self, segment))
+  if (is_stuck (self, segment, open))
     return TRUE;
   if (open != NULL)
     {
@@ -298,6 +300,7 @@ choose_from (HfTrimming *self, const GArray *closed, const GArray *open, HfTrimm
       const HfStandingOpen *unsettled = open_in (open, segment->seq);
       gboolean goes;
 
+      segment->met_open = unsettled != NULL ? unsettled->messages : 0;
       if (!judge (self, segment, unsettled, lack != NULL, &goes, error))
         return FALSE;
       if (!goes)

@@ -1,13 +1,15 @@
 /* trimming-private.h - the inside of a pass
  *
  *   trimming-choose.c  which segments are worth reading, by the ledger
- *   trimming.c         reading, carrying and removing them
+ *   trimming-carry.c   mail that is not settled, carried forward
+ *   trimming.c         reading and removing them
  */
 #pragma once
 
 #include "milter/audit/clockwatch.h"
 #include "milter/audit/standing.h"
 #include "milter/audit/trimming.h"
+#include "milter/base/event.h"
 #include "milter/journal/trim.h"
 
 G_BEGIN_DECLS
@@ -21,10 +23,11 @@ typedef struct
   HfStandingSettled settled;
   gint64 found_ms;  /* monotonic: when settled was first found to be so */
   guint64 pass;     /* in which it was last there */
+  guint64 met_open; /* messages in it that were not settled then */
   /* it was read, and stays for a reason that the ledger does not know */
   gboolean is_stuck;
   HfTrimVerdict verdict;
-  guint64 removals, places; /* as of then */
+  guint64 removals, places, open; /* as of then; open: messages that are not settled */
   gint64 stuck_ms;
 } HfTrimmingSegment;
 
@@ -82,6 +85,23 @@ gboolean hf_trimming_choose (HfTrimming *self, guint64 read_before, const HfTrim
 
 /* Segments before and behind those in @chosen, and these, that are there: of guint64. */
 GArray *hf_trimming_beside (const HfTrimming *self, const HfTrimmingChoice *chosen, GError **error);
+
+/**
+ * hf_trimming_carry:
+ * @plan: what goes
+ * @carry: ids of the mail in it that is not settled, to a pointer to the segment's number
+ * @out_done: (out): all of it stands in a segment of its own, and the books say
+ *   so; else nothing changed, which was told by an event
+ *
+ * FALSE with the books' or the ledger's error.
+ */
+gboolean hf_trimming_carry (HfTrimming *self, const GArray *plan, GHashTable *carry, gboolean *out_done, GError **error);
+
+gboolean hf_trimming_commit (HfTrimming *self, GError **error);
+void hf_trimming_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms);
+
+/* Tells a failure once, until *@failed is FALSE again. */
+void hf_trimming_tell_failure (gboolean *failed, HfEventCode code, const GError *error);
 
 /* Segment @seq was read, and stays. */
 void hf_trimming_stuck (HfTrimming *self, guint64 seq, HfTrimVerdict verdict);

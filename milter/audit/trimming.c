@@ -75,9 +75,8 @@ hf_trimming_is_due (HfTrimming *self)
   return self->clock.has_seen && hf_trimming_lacks (self, &lack);
 }
 
-/* Tells a failure once, until it is over. */
-static void
-tell_failure (gboolean *failed, HfEventCode code, const GError *error)
+void
+hf_trimming_tell_failure (gboolean *failed, HfEventCode code, const GError *error)
 {
   if (!*failed)
     hf_event (code, error, NULL);
@@ -86,15 +85,15 @@ tell_failure (gboolean *failed, HfEventCode code, const GError *error)
 
 /* ---- the notes of trimming, taken into the books ---- */
 
-static gboolean
-commit (HfTrimming *self, GError **error)
+gboolean
+hf_trimming_commit (HfTrimming *self, GError **error)
 {
   return hf_daybook_pending (self->daybook) == 0
          || (hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), error) && hf_ledger_commit (self->ledger, error));
 }
 
-static void
-add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms)
+void
+hf_trimming_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms)
 {
   gchar text[25];
 
@@ -108,7 +107,7 @@ write_trimmed (HfTrimming *self, const HfTrimNote *note)
   HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "trimmed");
 
   hf_statement_add_number (builder, "segment", note->seq);
-  add_time (builder, "at", note->at_ms);
+  hf_trimming_add_time (builder, "at", note->at_ms);
   hf_statement_add_number (builder, "octets", note->octets);
   hf_statement_add_number (builder, "records", note->records);
   hf_statement_add_number (builder, "recipients", note->recipients);
@@ -165,7 +164,7 @@ take_notes (HfTrimming *self, GError **error)
   if (!hf_trimmed_load (dir_path, &trimmed, &failed))
     {
       hf_trimmed_clear (&trimmed);
-      tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
+      hf_trimming_tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
       return TRUE;
     }
   for (guint i = 0; ok && i < trimmed.notes->len; i++)
@@ -181,7 +180,7 @@ typedef struct
 {
   HfTrimming *trimming;
   const HfTrimmingChoice *choice;
-  GHashTable *carry;  /* ids of mail to be carried forward */
+  GHashTable *carry;  /* ids of mail to be carried forward, to the numbers of their segments */
   GError *error;      /* the ledger's; what could not be asked stays */
 } Reading;
 
@@ -264,7 +263,7 @@ state_of_whole (Reading *self, const HfViewEntry *entry, const HfStandingCopy *c
     state->provisional = MAX (state->provisional, 1);
   if (state->provisional == 0 || copy->seq != entry->seq || !has_seq (self->choice->sparse, entry->seq))
     return;
-  g_hash_table_add (self->carry, g_strdup (entry->item->facts.id.text));
+  g_hash_table_replace (self->carry, g_strdup (entry->item->facts.id.text), g_memdup2 (&entry->seq, sizeof entry->seq));
   *state = (HfTrimState){ .is_elsewhere = TRUE, .settled_ms = G_MININT64 };
 }
 
@@ -326,7 +325,7 @@ make_plan (HfTrimming *self, Reading *reading, GError **error)
       g_propagate_error (error, g_steal_pointer (&reading->error));
     }
   else if (plan == NULL && !g_error_matches (failed, HF_ERROR, HF_ERROR_BUSY) && !g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND))
-    tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
+    hf_trimming_tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
   return plan;
 }
 
@@ -391,18 +390,32 @@ remove_planned (HfTrimming *self, const GArray *plan, const Sums *sums, const Hf
         tell_trimmed (sums, lack);
     }
   else if (!g_error_matches (failed, HF_ERROR, HF_ERROR_BUSY)) /* readers: in the next pass, then */
-    tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
-  return take_notes (self, error) && commit (self, error);
+    hf_trimming_tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
+  return take_notes (self, error) && hf_trimming_commit (self, error);
 }
 
-/* Reads what was chosen and removes what may go. */
+static gboolean trim (HfTrimming *self, const HfTrimmingChoice *choice, const HfTrimmingLack *lack, guint *out_removed,
+                      GError **error);
+
+/* What could not be carried forward keeps its segment; the others go without. */
+static gboolean
+trim_without_carrying (HfTrimming *self, const HfTrimmingChoice *choice, const HfTrimmingLack *lack, guint *out_removed,
+                       GError **error)
+{
+  g_auto (HfTrimmingChoice) rest = { .go = g_array_copy (choice->go), .sparse = g_array_new (FALSE, FALSE, sizeof (guint64)) };
+
+  return trim (self, &rest, lack, out_removed, error);
+}
+
+/* Reads what was chosen, carries forward what has to stay, and removes what may go. */
 static gboolean
 trim (HfTrimming *self, const HfTrimmingChoice *choice, const HfTrimmingLack *lack, guint *out_removed, GError **error)
 {
-  g_autoptr (GHashTable) carry = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GHashTable) carry = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   Reading reading = { .trimming = self, .choice = choice, .carry = carry };
   g_autoptr (GError) failed = NULL;
   g_autoptr (GArray) plan = NULL;
+  gboolean carried = FALSE;
   Sums sums;
 
   *out_removed = 0;
@@ -417,7 +430,13 @@ trim (HfTrimming *self, const HfTrimmingChoice *choice, const HfTrimmingLack *la
       return FALSE;
     }
   add_up (self, plan, &sums);
-  return sums.segments == 0 || remove_planned (self, plan, &sums, lack, out_removed, error);
+  if (sums.segments == 0)
+    return TRUE;
+  if (!hf_trimming_carry (self, plan, carry, &carried, error))
+    return FALSE;
+  if (!carried)
+    return trim_without_carrying (self, choice, lack, out_removed, error);
+  return remove_planned (self, plan, &sums, lack, out_removed, error);
 }
 
 /* ---- the pass ---- */
@@ -438,7 +457,7 @@ choose (HfTrimming *self, guint64 read_before, const HfTrimmingLack *lack, HfTri
       g_propagate_error (error, g_steal_pointer (&failed));
     }
   else if (!g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND)) /* no filter has run yet */
-    tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
+    hf_trimming_tell_failure (&self->trim_failed, HF_EVENT_TRIM_FAILED, failed);
   return FALSE;
 }
 
@@ -508,7 +527,7 @@ hf_trimming_pass (HfTrimming *self, guint64 read_before, GError **error)
   self->pass++;
   self->monotonic_ms = hf_sys_monotonic_ms ();
   self->next_ms = self->monotonic_ms + interval_ms (self);
-  if (!take_notes (self, error) || !commit (self, error))
+  if (!take_notes (self, error) || !hf_trimming_commit (self, error))
     return FALSE;
   if (!may_believe_clock (self))
     return TRUE;

@@ -62,7 +62,9 @@ count_entry (Balance *self, const HfViewEntry *entry)
 {
   const guint64 recipients = entry->item->recipients->len;
 
-  if (entry->seq > self->behind_seq || (entry->seq == self->behind_seq && entry->item->offset >= self->behind_offset))
+  /* what was carried forward is in the books since long */
+  if (!hf_segment_is_carried (entry->seq)
+      && (entry->seq > self->behind_seq || (entry->seq == self->behind_seq && entry->item->offset >= self->behind_offset)))
     {
       self->later += recipients;
       return;

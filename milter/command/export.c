@@ -167,7 +167,9 @@ write_bsmtp (Export *self, HfView *view, const HfViewEntry *entry, GError **erro
   if (!append_path (lines, "MAIL FROM", &entry->item->sender, error))
     return FALSE;
   for (guint i = 0; i < recipients->len; i++)
-    if (!append_path (lines, "RCPT TO", &g_array_index (recipients, HfPath, i), error))
+    /* who has it, or was refused, gets no second one */
+    if (g_array_index (recipients, HfPath, i).state == NULL
+        && !append_path (lines, "RCPT TO", &g_array_index (recipients, HfPath, i), error))
       return FALSE;
   g_string_append (lines, "DATA\r\n");
   hf_wire_init (&stuffing.wire);

@@ -57,7 +57,7 @@ parse_place (const gchar *text, Place *out_place)
   g_autofree gchar *name = colon != NULL ? g_strndup (text, (gsize) (colon - text)) : NULL;
 
   *out_place = (Place) { 0, 0, text, FALSE };
-  return name != NULL && hf_segment_seq (name, &out_place->seq)
+  return name != NULL && (hf_segment_seq (name, &out_place->seq) || hf_carried_seq (name, &out_place->seq))
          && g_ascii_string_to_unsigned (colon + 1, 10, 0, G_MAXUINT64, &out_place->offset, NULL);
 }
 

@@ -69,6 +69,24 @@ find_fate (const HfStates *states, const HfViewEntry *entry, const gchar *addres
   return FALSE;
 }
 
+/* What the record itself says of @address, since it was carried forward. */
+static gboolean
+find_carried (const HfViewEntry *entry, const gchar *address, HfState *out_state)
+{
+  const GArray *recipients = entry->item->recipients;
+
+  for (guint i = 0; i < recipients->len; i++)
+    {
+      const HfPath *path = &g_array_index (recipients, HfPath, i);
+
+      if (path->state == NULL || strcmp (path->address, address) != 0)
+        continue;
+      *out_state = (HfState) { path->state, path->outcome, NULL, path->since_ms };
+      return TRUE;
+    }
+  return FALSE;
+}
+
 gboolean
 hf_state_is_final (const HfState *state)
 {
@@ -86,6 +104,8 @@ hf_state_of (const HfStates *states, const HfViewEntry *entry, const gchar *addr
       if (hf_state_is_final (out_state))
         return;
     }
+  else if (find_carried (entry, address, out_state))
+    return;
   else if (entry->mark != NULL)
     {
       out_state->state = "void";

@@ -3,6 +3,7 @@ noinst_LIBRARIES += milter/journal/libjournal.a
 milter_journal_libjournal_a_SOURCES = \
 	milter/journal/act.c milter/journal/act.h \
 	milter/journal/acts.c milter/journal/acts.h \
+	milter/journal/carried.c milter/journal/carried.h \
 	milter/journal/commit.c milter/journal/commit.h \
 	milter/journal/digest.c milter/journal/digest.h \
 	milter/journal/directory.c milter/journal/directory.h \

@@ -70,6 +70,8 @@ hf_path_clear (HfPath *self)
 {
   g_clear_pointer (&self->address, g_free);
   g_clear_pointer (&self->params, g_free);
+  g_clear_pointer (&self->state, g_free);
+  g_clear_pointer (&self->outcome, g_free);
 }
 
 /* The octet behind the ">" that ends the address, which a blank or the end
@@ -108,6 +110,7 @@ hf_path_parse (const gchar *argument, gsize size, HfPath *out_path)
 {
   gsize end;
 
+  *out_path = (HfPath){ .since_ms = G_MININT64 };
   if (size > 0 && argument[0] == '<')
     {
       end = bracketed_end (argument, size);
@@ -270,6 +273,24 @@ read_facts (HfItem *item)
   return STEP_OK;
 }
 
+/* A recipient that has no RCPT line any more: what it came to stands in its place. */
+static void
+apply_settled (HfPath *path, const HfStatement *statement)
+{
+  gsize size;
+  const gchar *rcpt = hf_statement_get_sized (statement, "rcpt", &size);
+  const gchar *at = hf_statement_get (statement, "at");
+
+  if (rcpt == NULL || path == NULL)
+    return;
+  hf_path_clear (path);
+  hf_path_parse (rcpt, size, path);
+  path->state = g_strdup (hf_statement_get (statement, "state"));
+  path->outcome = g_strdup (hf_statement_get (statement, "outcome"));
+  if (at != NULL && !hf_time_parse (at, &path->since_ms))
+    path->since_ms = G_MININT64;
+}
+
 /* A NOOP line inside the envelope adds to the MAIL or RCPT line before it. */
 static Step
 apply_envelope_statement (HfItem *item, HfPath *last, const gchar *line, gsize size, HfStatement *extra)
@@ -284,6 +305,7 @@ apply_envelope_statement (HfItem *item, HfPath *last, const gchar *line, gsize s
     }
   else if (!hf_statement_read_line (extra, line, size, FALSE))
     return fault (item, "statement breaks the grammar");
+  apply_settled (last, extra);
   value = hf_statement_get_sized (extra, "argument", &value_size);
   if (value != NULL && last != NULL)
     {
@@ -299,11 +321,22 @@ apply_envelope_statement (HfItem *item, HfPath *last, const gchar *line, gsize s
   return STEP_OK;
 }
 
+/* Where the next recipient goes: to the list, or where nobody asks for it. */
+static HfPath *
+add_recipient (HfItem *item, HfReadFlags flags, HfPath *skipped)
+{
+  hf_path_clear (skipped);
+  if (!(flags & HF_READ_RECIPIENTS))
+    return skipped;
+  g_array_set_size (item->recipients, item->recipients->len + 1);
+  return &g_array_index (item->recipients, HfPath, item->recipients->len - 1);
+}
+
 static Step
 read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, GError **error)
 {
-  static const gchar mail[] = "MAIL FROM:", rcpt[] = "RCPT TO:";
-  HfPath skipped = { NULL, NULL };
+  static const gchar mail[] = "MAIL FROM:", rcpt[] = "RCPT TO:", settled[] = HF_STATEMENT_PREFIX "settled ";
+  HfPath skipped = { NULL };
   HfPath *last = NULL;
   HfStatement extra = { NULL, NULL };
   guint64 rcpts = 0;
@@ -312,6 +345,7 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
   for (gboolean first = TRUE; step == STEP_OK; first = FALSE)
     {
       const gchar *line;
+      gboolean named;
       gsize size;
 
       step = need_line (window, item, &line, &size, error);
@@ -335,22 +369,20 @@ read_envelope (HfWindow *window, HfItem *item, HfReadFlags flags, HfHash *hash, 
       else if (starts_with (line, size, rcpt))
         {
           rcpts++;
-          last = &skipped;
-          hf_path_clear (&skipped);
-          if (flags & HF_READ_RECIPIENTS)
-            {
-              HfPath path;
-
-              hf_path_parse (line + strlen (rcpt), size - strlen (rcpt), &path);
-              g_array_append_val (item->recipients, path);
-              last = &g_array_index (item->recipients, HfPath, item->recipients->len - 1);
-            }
+          last = add_recipient (item, flags, &skipped);
+          if (last != &skipped)
+            hf_path_parse (line + strlen (rcpt), size - strlen (rcpt), last);
         }
       else if (starts_with (line, size, HF_STATEMENT_PREFIX))
         {
           if (extra.text == NULL)
             hf_statement_init (&extra);
+          named = !starts_with (line, size, settled);
+          if (!named)
+            last = add_recipient (item, flags, &skipped);
           step = apply_envelope_statement (item, last, line, size, &extra);
+          if (step == STEP_OK && !named && last->address == NULL)
+            step = fault (item, "a recipient is not named");
         }
       else
         step = fault (item, "unknown line in the envelope");

@@ -137,6 +137,26 @@ hf_record_write_rcpt (GString *out, const gchar *const *argv)
   write_path_line (out, "RCPT TO:", argv, FALSE);
 }
 
+void
+hf_record_write_settled (GString *out, const HfPath *path, const gchar *state, const gchar *outcome, gint64 since_ms)
+{
+  g_autofree gchar *argument
+      = g_strdup_printf ("<%s>%s%s", path->address, path->params[0] != '\0' ? " " : "", path->params);
+  HfStatementBuilder builder;
+  gchar at[25];
+
+  hf_statement_begin (&builder, out, "settled");
+  hf_statement_add (&builder, "rcpt", argument, -1);
+  hf_statement_add (&builder, "state", state, -1);
+  hf_statement_add (&builder, "outcome", outcome, -1);
+  if (since_ms != G_MININT64)
+    {
+      hf_time_format (since_ms, at);
+      hf_statement_add (&builder, "at", at, -1);
+    }
+  hf_statement_end (&builder);
+}
+
 gboolean
 hf_record_chain (HfHash *hash, const HfDigest *previous, const HfDigest *envelope, const HfDigest *message,
                  HfDigest *out_chain)

@@ -54,6 +54,11 @@ typedef struct
 {
   gchar *address; /* without angle brackets; "" for the null sender */
   gchar *params;  /* the ESMTP parameters, "" when there are none */
+  /* of a recipient that was settled or void when its message was carried forward
+   * (carried.h): "settled" or "void", and how it was settled; else NULL */
+  gchar *state;
+  gchar *outcome;
+  gint64 since_ms; /* when it came to that; G_MININT64 where that is not told */
 } HfPath;
 
 /* Takes "<a@b> SIZE=1", "a@b", "" or "\"\"" apart; canonical as doc/FORMAT says. */
@@ -84,7 +89,7 @@ typedef struct
   HfFacts facts;
   HfPath sender;
   gchar *mail_hidden;  /* SIZE and AUTH parameters as sent, or NULL */
-  GArray *recipients;  /* of HfPath, where asked for */
+  GArray *recipients;  /* of HfPath, where asked for; also those that are settled and have no RCPT line any more */
   guint64 group;       /* block in which the record's group begins */
   guint64 data_offset; /* of the first octet behind DATA */
   HfSalt salt;
@@ -148,6 +153,9 @@ void hf_record_write_facts (GString *out, const HfNonce *nonce, const HfFacts *f
  * hidden ones (SIZE, AUTH) and what a line can't hold go to a NOOP line. */
 void hf_record_write_mail (GString *out, const gchar *const *argv);
 void hf_record_write_rcpt (GString *out, const gchar *const *argv);
+
+/* In the place of a recipient's RCPT line, once it is settled or void. */
+void hf_record_write_settled (GString *out, const HfPath *path, const gchar *state, const gchar *outcome, gint64 since_ms);
 
 /* Chain digest of a record from the one before it.  FALSE as hf_hash_*. */
 gboolean hf_record_chain (HfHash *hash, const HfDigest *previous, const HfDigest *envelope,

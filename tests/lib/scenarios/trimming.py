@@ -1,13 +1,17 @@
 """The journal stays small by itself: what is settled goes, and what is not stays (P3)."""
 import json
+import subprocess
+import time
 
 from ..auditor import Auditor
+from ..holdfast import program
 from ..messages import head, lines, Message
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
 
 # a message fills a good part of a segment, and copies are kept for a moment only
-SMALL = {"journal.segment_size": "64K", "retention.settled": "1s"}
+SMALL = {"journal.segment_size": "64K", "retention.settled": "1s", "retention.carry_after": "1s"}
+CARRIED = "HF-515"
 
 
 def bulky(subject, **envelope):
@@ -56,3 +60,74 @@ def go_by_themselves(site):
     auditor.once("--rebuild")
     for table in ("envelope", "recipient", "trimmed"):
         equal(auditor.dump((table,)), {table: before[table]}, f"table {table} after --rebuild")
+
+
+def later(text):
+    return "451 4.3.0 later" if "later@" in text else None
+
+
+@scenario("one deferred message does not pin the rest: it is carried forward, delivered later, and goes then", only="postfix")
+def straggler_is_carried(site):
+    made = site.filter(settings=SMALL)
+    auditor = Auditor(made, site.mta)
+    site.sink.refuse("RCPT", later)
+    site.thaws.append(lambda: site.sink.refuse("RCPT", None))
+    message = Message("straggler", head("straggler") + lines("Text.", ".", "..dots"),
+                      recipients=("later@example.net", "recipient@example.net"))
+    straggler = site.send(message).queue_id
+    wait_log(site, "status=deferred")
+    auditor.start()
+    send_relayed(site, [f"rest-{number}" for number in range(4)])
+    wait_for(lambda: segments(made, "carried"), 30, "the deferred message to be carried forward")
+    wait_for(lambda: len(segments(made)) <= 2, 30, "the segments it kept to go")
+    record = made.record_of(straggler)
+    equal(record["segment"], f"{segments(made, 'carried')[0]}.bsmtp", "where its copy is")
+    equal([(one["address"], one["state"]) for one in record["recipients"]],
+          [("later@example.net", "open"), ("recipient@example.net", "settled")], "what is known of its recipients")
+    text = (made.spool / "carried" / record["segment"]).read_text()
+    equal((text.count("RCPT TO:<later@example.net>"), text.count("RCPT TO:<recipient@example.net>")), (1, 0), "RCPT lines")
+    expect("outcome=relayed" in text, f"the settled recipient's outcome is not in {text}")
+    shown = made.command("show", record["id"]).stdout
+    expect(shown.endswith(b"\r\nText.\r\n.\r\n..dots\r\n"), f"show prints {shown}")
+    expect("carried forward to segment" in auditor.explain(straggler).stdout.decode(), "explain does not say that it was carried")
+    equal(sums_come_out(auditor)["open"], 1, "recipients that are open")
+    site.sink.refuse("RCPT", None)
+    site.mta.flush()
+    wait_log(site, f"{straggler}: removed")
+    wait_for(lambda: not segments(made, "carried"), 30, "the carried copy to go once its message is delivered")
+    auditor.stop()
+    expect(CARRIED in auditor.said(), "no event tells that mail was carried forward")
+    equal(sums_come_out(auditor)["open"], 0, "recipients that are open in the end")
+    case = json.loads(auditor.explain(straggler, "--json").stdout)
+    equal(case["copy"], "trimmed", "what explain says of the copy in the end")
+    expect(case["carried_at"] is not None and case["trimmed_at"] is not None, f"explain does not tell the story: {case}")
+    equal(made.command("verify", check=False).returncode, 0, "exit status of verify")
+    before = auditor.dump()
+    auditor.once("--rebuild")
+    for table in ("envelope", "recipient", "trimmed"):
+        equal(auditor.dump((table,)), {table: before[table]}, f"table {table} after --rebuild")
+
+
+@scenario("who reads copies is not disturbed, and trimming waits for him", only="postfix")
+def readers_are_waited_for(site):
+    made = site.filter(settings=SMALL)
+    auditor = Auditor(made, site.mta)
+    send_relayed(site, [f"read-{number}" for number in range(6)])
+    reader = subprocess.Popen([program("holdfast"), "-c", made.config, "export", "--format", "mbox"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              bufsize=0)
+    try:
+        first = reader.stdout.read(1)      # it is at work, and the pipe is too small for it to end
+        auditor.start()
+        send_relayed(site, ["newer-1", "newer-2"])
+        wait_for(lambda: auditor.fates_of_all() == {("relayed", "settled")}, 30, "the auditor to see all settled")
+        time.sleep(3)                      # three passes, each of which would remove them
+        equal(segments(made)[:6], [1, 2, 3, 4, 5, 6], "segments while they are read")
+        rest, said = reader.communicate(timeout=60)
+    finally:
+        reader.kill()
+        reader.wait()
+    equal(reader.returncode, 0, f"exit status of export: {said}")
+    equal((first + rest).count(b"\nSubject: read-"), 6, "messages exported")
+    wait_for(lambda: len(segments(made)) <= 2, 30, "the segments to go once nobody reads")
+    auditor.stop()
+    sums_come_out(auditor)
