@@ -293,7 +293,7 @@ enter_expansion (HfBooks *self, const HfLogEvent *event)
 
   if (message == NULL)
     return;
-  hf_message_add_expansion (message, event->address, event->other_address);
+  hf_message_add_expansion (message, event->address, event->other_address, event->direct);
   hf_books_accept (self, message);
   hf_books_review (self, message);
 }

@@ -128,7 +128,7 @@ typedef struct
   HfSlice sender;        /* without angle brackets; "" is the null sender */
   HfSlice address;
   HfSlice orig_address;
-  HfSlice other_address;
+  HfSlice other_address; /* with HF_LOG_RESULT of Sendmail: whose delivery it is (ctladdr) */
   HfSlice relay;
   HfSlice text;          /* the reason, the reply, the policy's name */
   guint64 count;
@@ -140,6 +140,7 @@ typedef struct
   gboolean local;        /* the agent expands aliases itself: local(8) */
   gboolean expired;      /* with HF_LOG_CHILD: it tells that M was in the queue too long */
   gboolean operator_action;
+  gboolean direct;       /* with HF_LOG_EXPANSION: @address stood in angle brackets */
   gboolean detailed;     /* Sendmail logs such a line at LogLevel 11 or more only */
   HfSessionCounts session;
 } HfLogEvent;

@@ -214,8 +214,15 @@ hf_message_has_child (const HfMessage *self, HfLink link)
   return FALSE;
 }
 
+/* ":include:/etc/mail/staff", or a list that Sendmail shortened to "a@b, c@d...y@z". */
+static gboolean
+has_open_end (HfSlice to)
+{
+  return hf_slice_find (to, ":include:") >= 0 || hf_slice_find (to, "...") >= 0;
+}
+
 void
-hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to)
+hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to, gboolean direct)
 {
   HfExpansion *expansion, **end;
 
@@ -225,6 +232,8 @@ hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to)
   expansion = take_room (self, sizeof *expansion, sizeof (gpointer));
   expansion->from = hf_message_keep (self, from);
   expansion->to = hf_message_keep (self, to);
+  expansion->direct = direct;
+  expansion->open_end = has_open_end (to);
   *end = expansion;
 }
 
@@ -258,6 +267,26 @@ hf_message_root_of (const HfMessage *self, const gchar *address)
       address = root;
     }
   return root;
+}
+
+const gchar *
+hf_message_open_root_of (const HfMessage *self, const gchar *root, HfSlice controller)
+{
+  const gchar *only = NULL;
+  guint number = 0;
+
+  for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
+    {
+      if (root != NULL && it->direct && g_str_equal (it->from, root))
+        return root;
+      if (!it->direct || !it->open_end)
+        continue;
+      if (is_text (it->from, controller))
+        return it->from;
+      only = it->from;
+      number++;
+    }
+  return number == 1 ? only : root;
 }
 
 static HfEvidence *

@@ -98,7 +98,9 @@ struct HfExpansion
 {
   HfExpansion *next;
   const gchar *from;
-  const gchar *to; /* the list as logged */
+  const gchar *to;   /* the list as logged */
+  gboolean direct;   /* from was a recipient of the envelope: it stood in angle brackets */
+  gboolean open_end; /* the list does not name all: it is in a file, or was shortened */
 };
 
 typedef struct HfArenaBlock HfArenaBlock;
@@ -186,10 +188,20 @@ HfLeg *hf_message_add_twin (HfMessage *self, HfLeg *leg);
 void hf_leg_set_detail (HfLeg *leg, HfSlice text);
 void hf_message_add_child (HfMessage *self, HfSlice queue_id, HfLink link);
 gboolean hf_message_has_child (const HfMessage *self, HfLink link);
-void hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to);
+void hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to, gboolean direct);
 
 /* What @address was before all expansions logged for the message; NULL when none. */
 const gchar *hf_message_root_of (const HfMessage *self, const gchar *address);
+
+/**
+ * hf_message_open_root_of:
+ * @root: (nullable): what hf_message_root_of() says of an address
+ * @controller: the address that Sendmail tells as ctladdr=; may be absent
+ *
+ * For an address that was no recipient of the envelope: the only expansion that does
+ * not name all it stands for, or of several @controller's; else @root.
+ */
+const gchar *hf_message_open_root_of (const HfMessage *self, const gchar *root, HfSlice controller);
 
 void hf_message_add_evidence (HfMessage *self, const HfLogEvent *event);
 

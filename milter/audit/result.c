@@ -119,13 +119,19 @@ find_root (HfBooks *self, const HfMessage *message, const HfLogEvent *event, HfS
 {
   g_autofree gchar *text = NULL;
   const HfMessage *parent = NULL;
+  const gchar *root;
 
   if (message->parent_link == HF_LINK_CLONED)
     parent = hf_books_find (self, event, hf_slice (message->parent));
   if (message->expansions == NULL && (parent == NULL || parent->expansions == NULL))
     return NULL;
+  if (message->expansions != NULL)
+    parent = message;
   text = hf_slice_dup (address);
-  return hf_message_root_of (message->expansions != NULL ? message : parent, text);
+  root = hf_message_root_of (parent, text);
+  /* a recipient of the envelope stands in angle brackets, what an alias became does not */
+  return address.at > event->address.at && address.at[-1] == '<' ? root
+                                                                 : hf_message_open_root_of (parent, root, event->other_address);
 }
 
 static HfLeg *

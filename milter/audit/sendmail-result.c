@@ -71,6 +71,15 @@ read_delay (HfSlice value)
   return (gint64)(days * 86400 + seconds) * 1000;
 }
 
+/* "<list@example.org> (8/0)", "joe (1000/1000)" */
+static HfSlice
+read_controller (HfSlice value)
+{
+  gssize end = hf_slice_find_last (value, " (");
+
+  return hf_log_bare_address (end >= 0 ? hf_slice_head (value, (gsize)end) : value);
+}
+
 /* After reply=, which is the remote host's, the last stat= is Sendmail's own. */
 static gboolean
 take_stat_after_reply (HfSlice rest, Pairs *pairs)
@@ -102,6 +111,8 @@ read_pairs (HfSlice rest, HfLogEvent *out, Pairs *pairs)
         pairs->dsn = pair;
       else if (hf_slice_skip (&pair, "delay="))
         out->delay_ms = read_delay (pair);
+      else if (hf_slice_skip (&pair, "ctladdr="))
+        out->other_address = read_controller (pair);
     }
   hf_slice_skip (&rest, "stat=");
   pairs->stat = rest;

@@ -76,6 +76,7 @@ parse_expansion (HfSlice text, HfLogEvent *out)
 
   if (!hf_slice_cut (&rest, " => ", &out->address))
     return HF_PARSE_UNKNOWN;
+  out->direct = hf_slice_starts (out->address, "<");
   out->address = hf_log_bare_address (out->address);
   out->other_address = rest;
   out->detailed = TRUE;

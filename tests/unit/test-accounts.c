@@ -113,6 +113,25 @@ static const Row sendmail_rows[] = {
   { "a forward of a local user has two ends", "joe@example.org",
     COLLECTED ("1") S "forward joe => \\\\joe, away@example.net\n" S_SENT ("away@example.net") S_DEFERRED ("\\\\joe"),
     "open (the log names it otherwise, and its recipients came to different ends)" },
+  { "a list in a file: its members' ends are its own, and no other recipient's", "staff@example.org c@example.net",
+    COLLECTED ("2") S "alias <staff@example.org> => :include:/etc/mail/staff\n"
+    S "to=one@example.net,two@example.net, ctladdr=<staff@example.org> (8/0), delay=00:00:01, xdelay=00:00:00, mailer=esmtp, "
+    "pri=1, relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    S "to=three@example.net, ctladdr=<staff@example.org> (8/0), delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=5.1.1, stat=User unknown\n" S_DONE,
+    "settled bounced (User unknown); unaccounted (the message is gone, and no line names this recipient)" },
+  { "two lists in files, told apart by who controls them", "staff@example.org club@example.org",
+    COLLECTED ("2") S "alias <staff@example.org> => :include:/etc/mail/staff\n"
+    S "alias <club@example.org> => :include:/etc/mail/club\n"
+    S "to=one@example.net, ctladdr=<staff@example.org> (8/0), delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    S "to=two@example.net, ctladdr=<club@example.org> (8/0), delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx, "
+    "dsn=4.4.1, stat=Deferred: later\n",
+    "settled relayed (Ok); open (deferred: later)" },
+  { "a list too long for a line of the log", "list@example.org c@example.net",
+    COLLECTED ("2") S "alias <list@example.org> => a1@example.net, a2@example.net, ...a99@example.net\n"
+    S_SENT ("a1@example.net,a50@example.net") S_DEFERRED ("a60@example.net") S_SENT ("<c@example.net>"),
+    "open (deferred: later); settled relayed (Ok)" },
   { "deleted by a milter, which Sendmail logs", "b@example.net c@example.net",
     COLLECTED ("2") S "Milter (x) delete: rcpt <c@example.net>, naddrs=1\n" S_SENT ("<b@example.net>") S_DONE,
     "settled relayed (Ok); settled removed_by_filter (filter: milter)" },
