@@ -139,6 +139,8 @@ class Postfix(Mta):
 
     def be_impatient(self):
         self.set(milter_command_timeout="4s", milter_content_timeout="4s")
+        self.stop()  # a reload leaves processes that go by the limits from before
+        self.start()
 
     def offer_less(self):
         self.set(smtpd_discard_ehlo_keywords="dsn, smtputf8")
@@ -156,7 +158,9 @@ class Postfix(Mta):
     def start(self):
         """The first time with all the checks of postfix(1), which take two seconds."""
         if self._was_started:
-            run([f"{DAEMONS}/master", "-c", self.etc, "-w"])
+            # what was killed a moment ago may still hold the lock or the port
+            wait_for(lambda: run([f"{DAEMONS}/master", "-c", self.etc, "-w"], check=False).returncode == 0, 20,
+                     f"Postfix to start again; {self.log_tail()}", pause=0.1)
         else:
             self._postfix("start")
         self._was_started = True

@@ -8,9 +8,10 @@ from ..messages import Message, head, lines
 from ..suite import rounds, scenario
 from ..tally import Tally
 from ..tap import Failure, expect
-from .common import all_whole
+from .common import all_whole, on_file_system
 
 SENDERS = 4
+JOURNAL_AWAY, JOURNAL_BACK = "HF-306", "HF-307"
 
 
 class Load:
@@ -92,6 +93,25 @@ def mta_killed(site):
             site.mta.abort()
             site.mta.start()
     check(site, made, kills)
+
+
+@scenario("P1: the disk fails under load, and what it had not synced is gone: every 250 is there once it is mounted again")
+def disk_shut_down(site):
+    """The one power loss that a running kernel can be made to play: ext4 lets go of all it has not written."""
+    failures = rounds(3, 30)
+    room, made = on_file_system(site, "ext4", "512M")
+    moments = random.Random(146950)
+    with Load(site) as load:
+        for number in range(1, failures + 1):
+            load.wait_more(SENDERS)
+            time.sleep(moments.uniform(0, 0.1))
+            room.shut_down()
+            made.wait_event(JOURNAL_AWAY, count=number)
+            room.remount()
+            made.wait_event(JOURNAL_BACK, count=number)
+        load.wait_more()
+    site.tally.fault(failures)
+    check(site, made, 0)
 
 
 @scenario("P1: a stop in order under load loses nothing, and every answer stands")

@@ -1,5 +1,6 @@
 """The journal goes away, hangs, and comes back: no 250 meanwhile, and all goes on after (P1, P2)."""
 import os
+import shutil
 import threading
 import time
 
@@ -14,7 +15,8 @@ JOURNAL_DAMAGED, COMMIT_LATE = "HF-305", "HF-202"
 
 
 def ways_to_vanish(_mta_class):
-    return [("renamed", "renamed"), ("removed", "removed"), ("replaced by an empty one", "replaced")]
+    return [("renamed", "renamed"), ("removed", "removed"), ("deleted with all in it", "deleted"),
+            ("replaced by an empty one", "replaced")]
 
 
 @scenario("P1 Q146950: the journal directory disappears while running: no 250 until it is back", rows=ways_to_vanish)
@@ -23,7 +25,11 @@ def journal_vanishes(site, way):
     before = taken(site, made, plain("before"))
     journal = made.spool / "journal"
     aside = made.spool / "aside"
-    journal.rename(aside)
+    if way == "deleted":  # what is written then goes into a file without a name
+        shutil.copytree(journal, made.dir / "copy")
+        shutil.rmtree(journal)
+    else:
+        journal.rename(aside)
     if way == "removed":
         for path in aside.iterdir():
             path.rename(made.dir / path.name)
@@ -71,13 +77,14 @@ def give_back(made, journal, aside, way):
     if way == "renamed":
         aside.rename(journal)
         return
-    owner = made.spool.stat()
     journal.mkdir()
-    os.chown(journal, owner.st_uid, owner.st_gid)
     journal.chmod(0o700)
-    for path in made.dir.glob("*"):
+    place = made.dir / "copy" if way == "deleted" else made.dir
+    for path in place.glob("*"):
         if path.is_file() and path not in (made.config, made.log):
             path.rename(journal / path.name)
+    for path in (journal, *journal.iterdir()):
+        shutil.chown(path, made.user)
 
 
 def commit_limits(_mta_class):
