@@ -1,6 +1,7 @@
 /* accounts-private.h - the inside of the accounts
  *
  *   accounts.c   lines in, lines kept as evidence
+ *   visits.c     SMTP sessions, whose lines are evidence for their messages
  *   envelope.c   messages of the journal, and which mail of the log is theirs
  *   judge.c      what recipients came to, and what is written of it
  *   restore.c    the open accounts of an earlier run
@@ -88,7 +89,8 @@ struct HfAccounts
   GHashTable *numbers;        /* while restoring: "QUEUE HOST" to the mails' numbers, a GQueue */
   GHashTable *sources;        /* "device:inode" to number */
   guint64 last_source;
-  GHashTable *sessions;       /* "host pid" to Session: who is connected */
+  GHashTable *sessions;       /* "host pid" to who is connected, see visits.c */
+  gchar *told_sessions;       /* as last written */
   guint known_gaps;
   gint64 newest_line_ms, newest_envelope_ms;
 };
@@ -99,8 +101,18 @@ void hf_mail_free (gpointer mail);
 HfMail *hf_mail_of (HfAccounts *self, const HfMessage *message);
 void hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
                        HfSlice text);
+/* "SEQ SOURCE OFFSET NUMBER TEXT" and LF, as evidence is kept. */
+void hf_evidence_append (GString *out, guint64 seq, guint64 source, guint64 offset, guint64 number, HfSlice text);
 void hf_accounts_enter (HfAccounts *self, HfClock *clock, HfSlice raw, HfPosition at);
 void hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms);
+
+/* visits.c */
+GHashTable *hf_accounts_sessions_new (void);
+void hf_accounts_session_begin (HfAccounts *self, const HfLogEvent *event);
+void hf_accounts_session_policy (HfAccounts *self, const HfLogEvent *event);
+void hf_accounts_session_join (HfAccounts *self, HfMail *mail, const HfLogEvent *event);
+void hf_accounts_session_end (HfAccounts *self, const HfLogEvent *event);
+void hf_accounts_sessions_tell (HfAccounts *self);
 
 /* envelope.c */
 void hf_envelope_mark (HfAccounts *self, HfEnvelope *envelope);

@@ -9,24 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A session's opening line, which proves nothing before its closing line does. */
-typedef struct
-{
-  gchar *line;
-  guint64 seq, source, offset, number;
-  GPtrArray *serials; /* of the messages opened in it, as pointers to guint64 */
-} Session;
-
-static void
-session_free (gpointer data)
-{
-  Session *self = data;
-
-  g_free (self->line);
-  g_ptr_array_unref (self->serials);
-  g_free (self);
-}
-
 void
 hf_mail_free (gpointer data)
 {
@@ -90,11 +72,13 @@ hf_mail_of (HfAccounts *self, const HfMessage *message)
 }
 
 /* What a line has of octets that would end it early is a blank. */
-static void
-append_line (GString *out, HfSlice text)
+void
+hf_evidence_append (GString *out, guint64 seq, guint64 source, guint64 offset, guint64 number, HfSlice text)
 {
   const gsize length = MIN (text.length, HF_EVIDENCE_LINE_MAX);
 
+  g_string_append_printf (out, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " ", seq,
+                          source, offset, number);
   for (gsize i = 0; i < length; i++)
     g_string_append_c (out, text.at[i] == '\n' || text.at[i] == '\0' ? ' ' : text.at[i]);
   g_string_append_c (out, '\n');
@@ -104,8 +88,6 @@ void
 hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
                   HfSlice text)
 {
-  gchar place[96];
-
   if (mail->last_seq == seq)
     return;
   mail->last_seq = seq;
@@ -116,64 +98,12 @@ hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, g
       mail->lines = g_string_sized_new (1024);
       mail->first_seq = seq;
     }
-  g_snprintf (place, sizeof place, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " ",
-              seq, source, offset, number);
-  g_string_append (mail->lines, place);
-  append_line (mail->lines, text);
+  hf_evidence_append (mail->lines, seq, source, offset, number, text);
   mail->as_restored = FALSE;
   hf_mail_mark (self, mail);
 }
 
 /* ---- what the books tell ---- */
-
-static gchar *
-session_key (const HfLogEvent *event)
-{
-  return g_strdup_printf ("%.*s %u", (int) MIN (event->host.length, 255), event->host.at != NULL ? event->host.at : "",
-                          event->pid);
-}
-
-static void
-begin_session (HfAccounts *self, const HfLogEvent *event)
-{
-  Session *session = g_new0 (Session, 1);
-
-  session->line = hf_slice_dup (self->raw);
-  session->seq = self->seq;
-  session->source = self->source;
-  session->offset = self->offset;
-  session->number = self->number;
-  session->serials = g_ptr_array_new_with_free_func (g_free);
-  g_hash_table_replace (self->sessions, session_key (event), session);
-}
-
-static void
-end_session (HfAccounts *self, const HfLogEvent *event)
-{
-  g_autofree gchar *key = session_key (event);
-  const Session *session = g_hash_table_lookup (self->sessions, key);
-
-  for (guint i = 0; session != NULL && i < session->serials->len; i++)
-    {
-      HfMail *mail = g_hash_table_lookup (self->mails, g_ptr_array_index (session->serials, i));
-
-      if (mail != NULL)
-        hf_mail_add_line (self, mail, self->seq, self->source, self->offset, self->number, self->raw);
-    }
-  g_hash_table_remove (self->sessions, key);
-}
-
-static void
-join_session (HfAccounts *self, HfMail *mail, const HfLogEvent *event)
-{
-  g_autofree gchar *key = session_key (event);
-  const Session *session = g_hash_table_lookup (self->sessions, key);
-
-  if (session == NULL)
-    return;
-  g_ptr_array_add (session->serials, g_memdup2 (&mail->message->serial, sizeof mail->message->serial));
-  hf_mail_add_line (self, mail, session->seq, session->source, session->offset, session->number, hf_slice (session->line));
-}
 
 /* Lines that change what the books think of many messages are kept apart. */
 static void
@@ -205,10 +135,15 @@ on_entering (const HfLogEvent *event, gpointer data)
   switch (event->kind)
     {
     case HF_LOG_CONNECTED:
-      begin_session (self, event);
+      hf_accounts_session_begin (self, event);
       return;
     case HF_LOG_SESSION_END:
-      end_session (self, event);
+      hf_accounts_session_end (self, event);
+      return;
+    case HF_LOG_DISCARDED:
+    case HF_LOG_HELD:
+    case HF_LOG_REDIRECTED:
+      hf_accounts_session_policy (self, event);
       return;
     case HF_LOG_BULK:
       keep_context (self, "bulk", event);
@@ -232,7 +167,7 @@ on_evidence (const HfMessage *message, const HfLogEvent *event, gpointer data)
   HfMail *mail = hf_mail_of (self, message);
 
   if (event->kind == HF_LOG_OPENED)
-    join_session (self, mail, event);
+    hf_accounts_session_join (self, mail, event);
   if ((event->kind == HF_LOG_CONTENT || event->kind == HF_LOG_COLLECTED) && event->text.length > 0 && !self->restoring)
     {
       g_free (mail->message_id);
@@ -320,7 +255,7 @@ hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
   self->changed_mails = g_ptr_array_new ();
   self->changed_envelopes = g_ptr_array_new ();
   self->sources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  self->sessions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, session_free);
+  self->sessions = hf_accounts_sessions_new ();
   self->newest_line_ms = -1;
   self->newest_envelope_ms = -1;
   return self;
@@ -339,6 +274,7 @@ hf_accounts_free (HfAccounts *self)
   g_ptr_array_unref (self->changed_envelopes);
   g_hash_table_unref (self->sources);
   g_hash_table_unref (self->sessions);
+  g_free (self->told_sessions);
   hf_intake_clear (&self->intake);
   hf_books_free (self->books);
   g_free (self);
@@ -426,6 +362,7 @@ hf_accounts_settle (HfAccounts *self, gint64 now_ms)
 {
   self->now_ms = now_ms;
   tell_silent_gaps (self);
+  hf_accounts_sessions_tell (self);
   hf_envelopes_match (self);
   for (guint i = 0; i < self->changed_mails->len; i++)
     {

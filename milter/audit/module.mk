@@ -48,7 +48,8 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/trimming.c milter/audit/trimming.h milter/audit/trimming-private.h \
 	milter/audit/trimming-carry.c \
 	milter/audit/trimming-choose.c \
-	milter/audit/verdict.c milter/audit/verdict.h
+	milter/audit/verdict.c milter/audit/verdict.h \
+	milter/audit/visits.c
 AUDIT_LIBS = milter/audit/libaudit.a $(ZLIB_LIBS) $(LZMA_LIBS) $(JSON_LIBS) $(LEDGER_LIBS)
 
 sbin_PROGRAMS += milter/holdfast-auditor

@@ -88,6 +88,14 @@ take_evidence (Restore *self, sqlite3_stmt *statement)
 }
 
 static gboolean
+take_sessions (Restore *self, sqlite3_stmt *statement)
+{
+  g_free (self->accounts->told_sessions);
+  self->accounts->told_sessions = g_strdup ((const gchar *) sqlite3_column_text (statement, 1));
+  return take_evidence (self, statement);
+}
+
+static gboolean
 take_incident (Restore *self, sqlite3_stmt *statement)
 {
   Line line = { .seq = (guint64) sqlite3_column_int64 (statement, 0) };
@@ -271,6 +279,7 @@ load (Restore *self, GError **error)
       || !each_row (self, "SELECT m.n, m.queue, coalesce (m.host, '') FROM mail m WHERE " LIVE " ORDER BY m.n", take_number, error)
       || !each_row (self, "SELECT e.mail, e.lines FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE, take_evidence,
                     error)
+      || !each_row (self, "SELECT 0, value FROM position WHERE source = 'sessions'", take_sessions, error)
       || !each_row (self, "SELECT seq, text, line FROM incident WHERE kind IN ('gap', 'bulk', 'renamed') AND seq >="
                           " (SELECT min (e.seq) FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE ")"
                           " UNION ALL SELECT seq, text, line FROM incident WHERE kind = 'detail'",

@@ -71,6 +71,19 @@ static const Row log_rows[] = {
   { "rewritten without a trace: what is left over stands for it", "b@example.net old@example.org",
     TAKEN ("2") SENT ("b@example.net") TO ("local", "new@example.org", "sent (delivered to mailbox)") REMOVED,
     RELAYED "; settled delivered (delivered to mailbox)" },
+  { "held: only the end of its session says that it was taken", "b@example.net",
+    "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
+    "postfix/cleanup[8]: AAAA01: hold: header X: 1 from c[192.0.2.1]; from=<a@example.org> to=<b@example.net>: rule\n"
+    "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
+    "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n",
+    "open (held)" },
+  { "held before it has an id, by the session that opens it", "b@example.net",
+    "postfix/smtpd[7]: connect from c[192.0.2.1]\n"
+    "postfix/smtpd[7]: NOQUEUE: hold: RCPT from c[192.0.2.1]: <b@example.net>: Recipient address; from=<a@example.org> "
+    "to=<b@example.net> proto=ESMTP helo=<c>\n"
+    "postfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\npostfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
+    "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n",
+    "open (held)" },
   { "the filter's mark, and the MTA's word against it", "b@example.net", "@void too slow\n" TAKEN ("1") SENT ("b@example.net"),
     RELAYED },
   { "the filter's mark, and silence", "b@example.net", "@void too slow\n", "void (too slow)" },
