@@ -40,11 +40,11 @@ class Auditor:
         filter_.write_config(**{"mta__type": mta.type, "mta__log": f"file:{mta.log}", "mta__queue": queue,
                                 "audit__snapshot_interval": "1s", **settings})
 
-    def follow_copy(self, log=None):
-        """From here on the log is a copy, to which the MTA adds nothing."""
+    def follow_copy(self, log=None, begin=0):
+        """From here on the log is a copy, from an offset on, to which the MTA adds nothing."""
         log = log or self.mta.log
         self.mta_log = self.filter.dir / "mail.log"
-        shutil.copy(log, self.mta_log)
+        self.mta_log.write_bytes(log.read_bytes()[begin:])
         self.filter.write_config(mta__log=f"file:{self.mta_log}")
 
     def freeze(self, log=None):
