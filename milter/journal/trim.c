@@ -449,23 +449,17 @@ typedef struct
   const GArray *plan;
 } Removal;
 
-static gboolean
-same_note (const HfTrimNote *a, const HfTrimNote *b)
-{
-  return strcmp (a->nonce.text, b->nonce.text) == 0 && a->records == b->records && a->elsewhere == b->elsewhere
-         && a->breaches == b->breaches && a->voids == b->voids && a->settled == b->settled;
-}
-
 static int
 directory_of (const Removal *self, guint64 seq)
 {
   return hf_segment_is_carried (seq) ? self->carried_fd : self->dir_fd;
 }
 
-/* The notes that are still to be written: a run that was cut short has left some,
- * and others may have removed what was to go. */
+/* A note that an earlier run left is written again: its sync may have failed, and
+ * what reads well now would be gone with the power; a second sync of the same
+ * octets proves nothing.  Others may have removed what was to go. */
 static gboolean
-collect_notes (const Removal *self, const HfTrimmed *trimmed, GArray *notes, GError **error)
+collect_notes (const Removal *self, GArray *notes, GError **error)
 {
   const gint64 now_ms = hf_sys_wall_ms ();
 
@@ -473,11 +467,10 @@ collect_notes (const Removal *self, const HfTrimmed *trimmed, GArray *notes, GEr
     {
       const HfTrimSegment *segment = &g_array_index (self->plan, HfTrimSegment, i);
       HfTrimNote note = segment->note;
-      const HfTrimNote *old = hf_trimmed_find (trimmed, note.seq);
       HfSegmentName name;
       struct stat st;
 
-      if (segment->verdict != HF_TRIM_GOES || (old != NULL && same_note (old, &note)))
+      if (segment->verdict != HF_TRIM_GOES)
         continue;
       hf_segment_name (note.seq, &name);
       if (hf_sys.fstatat (directory_of (self, note.seq), name.text, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -523,7 +516,7 @@ note_and_remove (const Removal *self, const HfWho *who, const gchar *reason, gui
   HfTrimmed trimmed;
   gboolean ok;
 
-  ok = hf_trimmed_load (self->dir_path, &trimmed, error) && collect_notes (self, &trimmed, notes, error)
+  ok = hf_trimmed_load (self->dir_path, &trimmed, error) && collect_notes (self, notes, error)
        && (notes->len == 0 || hf_trimmed_append (&trimmed, self->dir_fd, notes, who, reason, error))
        && remove_all (self, out_removed, error);
   hf_trimmed_clear (&trimmed);
