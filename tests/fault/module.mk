@@ -4,7 +4,8 @@
 FAULT_TESTS = \
 	tests/fault/test-powerloss \
 	tests/fault/test-stories \
-	tests/fault/test-sweep
+	tests/fault/test-sweep \
+	tests/fault/test-trimming
 FAULT_LIBS = tests/fault/libfault.a $(CLIENT_LIBS) $(FILTER_LIBS) $(UNIT_CUNIT)
 
 tests_fault_test_powerloss_SOURCES = tests/fault/powerloss.c
@@ -13,6 +14,8 @@ tests_fault_test_stories_SOURCES = tests/fault/stories.c
 tests_fault_test_stories_LDADD = $(FAULT_LIBS)
 tests_fault_test_sweep_SOURCES = tests/fault/sweep.c
 tests_fault_test_sweep_LDADD = $(FAULT_LIBS)
+tests_fault_test_trimming_SOURCES = tests/fault/trimming.c tests/fault/history.c tests/fault/history.h
+tests_fault_test_trimming_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(AUDIT_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/fault/libfault.a
