@@ -141,7 +141,8 @@ class Processes:
         with self._lock:
             self.stopping = True
             for process in self._running:
-                process.terminate()
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)    # make's children too, which it would leave behind
 
 
 def end(process):
@@ -329,6 +330,8 @@ def conclude(total):
         print(f"\n{text}")
     if not total.passed and not total.failures and not total.skipped:
         total.failures.append("no test ran")
+    if total.failures:      # once more without their details, which may be long
+        print("\nfailed:\n" + "\n".join(f"  {text.splitlines()[0]}" for text in total.failures))
     print(f"\n{total.passed} passed, {len(total.failures)} failed, {total.skipped} skipped")
     under_ci = os.environ.get("CI") == "true"
     return 1 if total.failures or (under_ci and total.skipped) else 0
