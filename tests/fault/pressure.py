@@ -11,7 +11,7 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from lib import lab, tap  # noqa: E402
+from lib import build, lab, tap  # noqa: E402
 from lib.holdfast import USER, Filter, build_dir  # noqa: E402
 from lib.lab import Lab, run  # noqa: E402
 from lib.milter import Connection  # noqa: E402
@@ -358,17 +358,19 @@ def all_there(made, count):
 
 
 class Watch(threading.Thread):
-    """The least that was free while it ran."""
+    """The least that was free while it ran, but for what the file system took for itself."""
 
     def __init__(self, room):
         super().__init__()
         self.room = room
+        self.own = room.own_bytes()
         self.lowest = room.free_bytes()
         self.over = threading.Event()
 
     def run(self):
         while not self.over.wait(0.002):
-            self.lowest = min(self.lowest, self.room.free_bytes())
+            free = self.room.free_bytes()      # first: what is taken between the two is never held against the filter
+            self.lowest = min(self.lowest, free + self.room.own_bytes() - self.own)
 
 
 @contextlib.contextmanager
@@ -393,10 +395,12 @@ def cases(pressure):
               ("declared sizes", pressure.declared),
               ("every way to end a transaction", pressure.given_back),
               ("a message that outgrows the room", pressure.outgrown)]
+    # to a sanitizer one file system is like another, but for what shows late on btrfs
+    crowds = ("ext4", "btrfs") if build.is_sanitized() else FILE_SYSTEMS
     found += [(f"a thousand connections: {kind}", lambda kind=kind: pressure.crowd(kind, 1000, 1500, 256 * KIB))
-              for kind in FILE_SYSTEMS]
+              for kind in crowds]
     found += [(f"up to the mark: {kind}", lambda kind=kind: pressure.crowd(kind, 20, 5000, 64 * KIB))
-              for kind in FILE_SYSTEMS]
+              for kind in crowds if kind != "btrfs" or not build.is_sanitized()]
     found += [("a tmpfs of 16 MiB", pressure.smallest),
               ("marks that contradict each other", pressure.contradiction),
               ("marks taken by a reload", pressure.reload)]

@@ -30,6 +30,7 @@ class FileSystem:
         self.path = at or lab.subdir(name)
         self.kind = kind
         self.frozen = False
+        self._allocation = None    # where a btrfs tells what it has given to what
         if kind == "tmpfs":
             options = f"size={size},mode=755" + (f",nr_inodes={inodes}" if inodes else "")
             run(["mount", "-t", "tmpfs", "-o", options, "holdfast-test", self.path])
@@ -96,6 +97,16 @@ class FileSystem:
     def free_bytes(self):
         space = os.statvfs(self.path)
         return space.f_bavail * space.f_frsize
+
+    def own_bytes(self):
+        """What the file system has taken for itself, where that comes in pieces that count: btrfs
+        takes tens of MiB at once for its metadata, whatever is written."""
+        if self.kind != "btrfs":
+            return 0
+        if self._allocation is None:
+            name = run(["findmnt", "-n", "-o", "UUID", self.path]).stdout.decode().strip()
+            self._allocation = pathlib.Path("/sys/fs/btrfs") / name / "allocation"
+        return sum(int((self._allocation / kind / "disk_total").read_text()) for kind in ("metadata", "system"))
 
     def fill(self, leave=0):
         """Takes all free space but about leave octets."""
