@@ -178,8 +178,8 @@ class Tour:
         auditor = Auditor(self.filter, self.mta).start()
         wait_for(lambda: auditor.fates(queue_id) == {"recipient@example.net": ("open", None)}, 30, "the books to have it")
         say(f"Postfix took {queue_id} with a 250 and queued it. Now its queue file is removed, as a broken disk would.")
-        for path in (self.mta.dir / "spool" / "deferred").rglob(queue_id):
-            path.unlink()
+        deferred = self.mta.dir / "spool" / "deferred"     # where it comes a moment after the log has told of it
+        wait_for(lambda: [path.unlink() for path in deferred.rglob(queue_id)], 30, "the queue file, to remove it")
         say("Postfix logs nothing: the sender has a 250, and nobody would ever know. But the books stay open:")
         wait_for(lambda: LOST in auditor.said(), 30, f"the alarm; {auditor.said()}")
         alarm = next(line for line in auditor.said().splitlines() if LOST in line)

@@ -38,6 +38,7 @@ hf_books_free (HfBooks *self)
 {
   if (self == NULL)
     return;
+  g_hash_table_unref (self->sessions); /* first: they look at their messages once more */
   while (self->oldest != NULL)
     {
       HfMessage *message = self->oldest;
@@ -47,7 +48,6 @@ hf_books_free (HfBooks *self)
     }
   g_queue_clear (&self->line);
   g_queue_clear (&self->long_line);
-  g_hash_table_unref (self->sessions);
   g_hash_table_unref (self->pending);
   g_hash_table_unref (self->by_id);
   g_hash_table_unref (self->name_numbers);
