@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#define ROUNDS 4000000 /* so that the reader is often between two reads when many pass */
+#define ROUNDS (4000000 / TAP_STRIDE) /* so that the reader is often between two reads when many pass */
 #define PASSES 4
 #define STEP 4096
 
