@@ -72,6 +72,7 @@ def descriptors_at_store(site):
     taken(site, made, SMALL)
     found = refused_at_end(site, made, SMALL, code=451, enhanced="4.3.0", causes=["EMFILE"],
                            fault=lambda: made.set_limit("nofile", 3))
+    made.wait_event(DESCRIPTORS_STOP)
     made.set_limit("nofile", 1024)
     made.wait_event(DESCRIPTORS_OVER)
     cured(site, made, SMALL, [found])
