@@ -5,7 +5,9 @@ Started by tests/run, which has seen to the packages.  Flavours are built one
 after the other; the jobs of one that is built begin while the next is built.
 Jobs run four at a time on two processors, because many wait more than they
 compute.  Each prints the Test Anything Protocol, and one that dies or prints
-no plan has failed.  Logs stay in build/logs.
+no plan has failed.  Where nothing but time limits ran out, a job runs again
+when it has the machine to itself; that it did is told.  Logs stay in
+build/logs.
 """
 import argparse
 import concurrent.futures
@@ -27,6 +29,7 @@ from lib.lab import TOP  # noqa: E402
 
 LOGS = TOP / "build" / "logs"
 AT_A_TIME = 4
+IN_VAIN = " s in vain: "     # what tap.wait_for() says when a limit is over
 FOLDERS = ("postfix", "sendmail", "audit", "fault", "command", "miltertest")   # the long ones first
 
 # Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
@@ -73,6 +76,7 @@ class Job:
     name: str
     flavour: str
     work: object            # called with the path of the log: Result
+    may_repeat: bool = False
 
 
 def parse_tap(text, name):
@@ -177,7 +181,7 @@ def script_job(path, flavour, limit):
             result.failures.append(f"{flavour}/{name}: ended with status {status}\n{tail(text)}")
         return result
 
-    return Job(f"{flavour}/{name}", flavour, work)
+    return Job(f"{flavour}/{name}", flavour, work, may_repeat=True)
 
 
 def unit_job(flavour, limit):
@@ -263,11 +267,11 @@ def make_build(flavour):
     return failure
 
 
-def run_job(job, built):
+def run_job(job, built, turn=""):
     if built.result() is not None:
         return Result()     # told once, where it was built
     begun = time.monotonic()
-    log = LOGS / (job.name.replace("/", "-") + ".log")
+    log = LOGS / (job.name.replace("/", "-") + turn + ".log")
     try:
         result = job.work(log)
     except Exception as error:  # a job that can't be run is a failure like any other
@@ -279,6 +283,17 @@ def run_job(job, built):
     return result
 
 
+def is_late(job, result):
+    """A job of which nothing failed but waits that ran out: it may be the machine that was late, not Holdfast."""
+    return job.may_repeat and bool(result.failures) and all(
+        IN_VAIN in text and not any(report in text for report in build.REPORTS) for text in result.failures)
+
+
+def repeated(job, result, built):
+    print("\n".join([f"again     {job.name}: waits ran out beside others:", *result.failures]), flush=True)
+    return run_job(job, built, "-again")
+
+
 def run_all(jobs):
     """Builds what the jobs need, and runs each as soon as it can be."""
     total = Result()
@@ -287,8 +302,9 @@ def run_all(jobs):
         try:
             builds = {flavour: builder.submit(make_build, flavour)
                       for flavour in dict.fromkeys(job.flavour for job in jobs)}
-            for result in pool.map(lambda job: run_job(job, builds[job.flavour]), jobs):
-                total.add(result)
+            results = list(pool.map(lambda job: run_job(job, builds[job.flavour]), jobs))
+            for job, result in zip(jobs, results):
+                total.add(repeated(job, result, builds[job.flavour]) if is_late(job, result) else result)
             total.failures += [built.result() for built in builds.values() if built.result() is not None]
         except BaseException:
             processes.stop()

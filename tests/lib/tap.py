@@ -8,6 +8,11 @@ import time
 import traceback
 
 
+# Where builds and other tests compute meanwhile and the disk is another's too, what takes a second may take many.
+# A wait that ends well costs nothing more.
+PATIENCE = 3
+
+
 class Failure(AssertionError):
     """A test saw something else than it must see."""
 
@@ -34,7 +39,8 @@ def shorten(value, limit=400):
 def wait_for(condition, limit, what, pause=0.02):
     """Calls condition() until it gives something true, and returns that.
 
-    limit is in seconds; after it, Failure."""
+    limit is in seconds on a machine that has nothing else to do; after PATIENCE times as long, Failure."""
+    limit *= PATIENCE
     deadline = time.monotonic() + limit
     while True:
         value = condition()
