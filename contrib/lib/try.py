@@ -184,6 +184,8 @@ class Tour:
         wait_for(lambda: LOST in auditor.said(), 30, f"the alarm; {auditor.said()}")
         alarm = next(line for line in auditor.said().splitlines() if LOST in line)
         say("    " + self.screen.bad(alarm[:150]))
+        say("holdfast status:")
+        self.quote(self.filter.command("status", check=False).stdout)
         auditor.stop()
         say(f"holdfast explain {queue_id}:")
         self.quote(auditor.explain(queue_id).stdout)

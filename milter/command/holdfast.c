@@ -19,6 +19,7 @@ typedef struct
 } Verb;
 
 static const Verb verbs[] = {
+  { "status", hf_verb_status, "tell whether all is well, and what needs a hand" },
   { "audit", hf_verb_audit, "make books from the MTA's logs alone" },
   { "list", hf_verb_list, "list the messages of the journal" },
   { "explain", hf_verb_explain, "tell what became of a message, and how that is known" },

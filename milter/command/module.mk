@@ -9,6 +9,7 @@ milter_command_libcommand_a_SOURCES = \
 	milter/command/explain-case.c \
 	milter/command/export.c \
 	milter/command/fates.c milter/command/fates.h \
+	milter/command/forecast.c milter/command/forecast.h \
 	milter/command/json.c milter/command/json.h \
 	milter/command/list.c \
 	milter/command/list-unjournaled.c milter/command/list-unjournaled.h \
@@ -19,6 +20,9 @@ milter_command_libcommand_a_SOURCES = \
 	milter/command/settle.c \
 	milter/command/show.c \
 	milter/command/state.c milter/command/state.h \
+	milter/command/status.c \
+	milter/command/status-look.c milter/command/status-look.h \
+	milter/command/status-need.c milter/command/status-need.h \
 	milter/command/terminal.c milter/command/terminal.h \
 	milter/command/text.c milter/command/text.h \
 	milter/command/trim.c \

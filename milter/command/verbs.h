@@ -22,6 +22,7 @@ int hf_verb_explain (int argc, char **argv, const gchar *config_path);
 int hf_verb_list (int argc, char **argv, const gchar *config_path);
 int hf_verb_settle (int argc, char **argv, const gchar *config_path);
 int hf_verb_show (int argc, char **argv, const gchar *config_path);
+int hf_verb_status (int argc, char **argv, const gchar *config_path);
 int hf_verb_trim (int argc, char **argv, const gchar *config_path);
 int hf_verb_verify (int argc, char **argv, const gchar *config_path);
 

@@ -108,6 +108,12 @@ class Auditor:
         expect(lines, f"balance said nothing: {result.stderr}")
         return result.returncode, lines[-1]["summary"]
 
+    def status(self):
+        """The exit status of `holdfast status`, and what it says as JSON."""
+        result = self.filter.command("status", "--json", check=False)
+        expect(result.returncode in (0, 1), f"status could not look: {result.stderr}")
+        return result.returncode, json.loads(result.stdout)
+
     def explain(self, what, *words, check=True):
         return self.filter.command("explain", *words, what, check=check)
 

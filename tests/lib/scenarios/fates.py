@@ -219,11 +219,35 @@ def sums_balance(site):
     equal(sums["settled_without_notice"], quiet, "settled without notice")
 
 
+@scenario("status counts what balance counts, and names the oldest lost, unaccounted and open mail")
+def status_tells(site):
+    world = world_of(site)
+    _, sums = world.auditor.balance()
+    code, said = world.auditor.status()
+    equal(said["recipients"], {state: sums[state] for state in said["recipients"]}, "recipients by state")
+    equal((code, said["well"], said["books"]), (1, False, True), "exit status, well, books")
+    records = sorted(world.filter.records(), key=lambda record: record["at"])
+    commands = [need["next"] for need in said["needs"]]
+    for state in ("lost", "unaccounted", "open"):
+        if sums[state] == 0:
+            equal(said[f"oldest_{state}"], None, f"the oldest {state}")
+            continue
+        oldest = next(record for record in records if any(one["state"] == state for one in record["recipients"]))
+        equal(said[f"oldest_{state}"]["id"], oldest["id"], f"the oldest {state}")
+        if state != "open":
+            expect(f"holdfast explain {oldest['id']}" in commands, f"no command for the oldest {state}: {commands}")
+    text = world.filter.command("status", check=False).stdout.decode()
+    expect(all(command in text for command in commands), f"the screen lacks a command of {commands}: {text}")
+
+
 @scenario("a rule's REDIRECT keeps the filter from the message: it is told as unjournaled", only="postfix")
 def unjournaled(site):
     world = world_of(site)
-    equal([one["recipients"][0]["address"] for one in world.auditor.unjournaled()], ["other-23@example.net"],
-          "recipients of unjournaled mail")
+    def recipients():
+        return [one["recipients"][0]["address"] for one in world.auditor.unjournaled()]
+
+    # known by its queue id at once, and by its recipient once that is logged
+    wait_for(lambda: recipients() == ["other-23@example.net"], 20, f"the recipient of unjournaled mail; {recipients()}")
 
 
 @scenario("where no filter follows, a recipient removed without a record is lost", only="postfix")

@@ -47,7 +47,10 @@ def go_by_themselves(site):
     auditor.start()
     queue_ids = send_relayed(site, [f"goes-{number}" for number in range(6)])
     wait_for(lambda: len(segments(made)) <= 2, 30, "old segments to go")
+    wait_for(lambda: auditor.fates_of_all() == {("relayed", "settled")}, 30, "the auditor to see all settled")
+    all_is_well(made, auditor, 6)
     auditor.stop()
+    equal(needs(auditor), ["systemctl status holdfast-auditor"], "what needs a hand when the auditor is stopped")
     sums = sums_come_out(auditor)
     equal((sums["journaled"], sums["settled"]), (6, 6), "the sums")
     expect(sums["trimmed"] >= 4, f"recipients whose copy was trimmed: {sums}")
@@ -60,6 +63,29 @@ def go_by_themselves(site):
     auditor.once("--rebuild")
     for table in ("envelope", "recipient", "trimmed"):
         equal(auditor.dump((table,)), {table: before[table]}, f"table {table} after --rebuild")
+
+
+def needs(auditor):
+    """What `holdfast status` says is to be typed next, in its order."""
+    status, said = auditor.status()
+    equal((status, said["well"]), (1, False) if said["needs"] else (0, True), f"exit status and word of status: {said}")
+    return [need["next"] for need in said["needs"]]
+
+
+def all_is_well(made, auditor, settled):
+    equal(needs(auditor), [], "what needs a hand")
+    said = auditor.status()[1]
+    equal((said["filter"]["running"], said["auditor"]["running"]), (True, True), "who runs")
+    equal((said["filter"]["segment"], said["journal"]["segments"]), (segments(made)[-1], len(segments(made))), "segments")
+    equal(said["recipients"]["settled"], settled, "recipients settled")
+    equal(said["auditor"]["log_behind"], 0, "octets of the log that are not read")
+    equal((said["forecast"]["known"], said["oldest_open"]), (False, None), "forecast of a minute's mail, and what is open")
+    text = made.command("status").stdout.decode()
+    expect("All is well." in text and "none yet: it takes a day of mail" in text, text)
+    free = said["space"]["free"]
+    made.write_config(pressure__space_warn=f"{free * 4}", pressure__space_stop=f"{free * 2}")
+    equal(needs(auditor), ["holdfast trim --dry-run"], "what needs a hand below the mark")
+    made.write_config(pressure__space_warn=None, pressure__space_stop=None)
 
 
 def later(text):
