@@ -21,6 +21,15 @@
  * mail of the journal is to be known before its lines are. */
 #define ROUND_LINES 20000
 #define ROUND_RECORDS 20000
+#define PART_RECORDS 2000
+
+/* How far the journal is read ahead of the log: what is known and has no lines
+ * yet waits in memory too. */
+#define AHEAD_MS (10 * 1000)
+
+/* How long the ledger's changes are gathered while there is more to read: an
+ * index that takes a page for each row is written once for many rows then. */
+#define LEDGER_MS (5 * 1000)
 
 /* A log without a line is no wonder in a spool without mail that young. */
 #define LOG_SINCE_MS (60 * 1000)
@@ -44,6 +53,7 @@ struct HfAuditor
   HfSegmentsPosition committed_journal;
   HfSegmentsPosition known_journal; /* the last place that the ledger has a message from */
   gboolean books_damaged;
+  gint64 ledger_ms;           /* monotonic: of the ledger's last commit */
   HfPresence presence;
   HfScrub *scrub;
   HfScrubPosition committed_scrub;
@@ -97,18 +107,31 @@ tell_failure (gboolean *failed, HfEventCode code, const GError *error)
   *failed = TRUE;
 }
 
+/* With the log at its end nothing is gained by waiting for its lines. */
+static gboolean
+is_ahead_of_log (const HfAuditor *self)
+{
+  const gint64 line_ms = hf_accounts_newest_line_ms (self->accounts);
+
+  return !self->log_idle && line_ms >= 0 && hf_accounts_newest_envelope_ms (self->accounts) - line_ms > AHEAD_MS;
+}
+
 static void
 read_journal (HfAuditor *self)
 {
   const HfSegmentsSink sink = { on_message, on_marked, self };
   g_autoptr (GError) error = NULL;
-  gboolean more = FALSE;
+  gboolean more = TRUE;
 
-  self->journal_idle = TRUE;
-  if (hf_segments_read (self->spool, &self->journal, ROUND_RECORDS, &sink, &more, &error))
+  for (guint done = 0; more && done < ROUND_RECORDS && !is_ahead_of_log (self); done += PART_RECORDS)
+    if (!hf_segments_read (self->spool, &self->journal, PART_RECORDS, &sink, &more, &error))
+      {
+        more = FALSE;
+        if (!g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND)) /* no filter has run yet */
+          tell_failure (&self->journal_failed, HF_EVENT_JOURNAL_AWAY, error);
+      }
+  if (error == NULL)
     self->journal_failed = FALSE;
-  else if (!g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND)) /* no filter has run yet */
-    tell_failure (&self->journal_failed, HF_EVENT_JOURNAL_AWAY, error);
   self->journal_idle = !more;
 }
 
@@ -276,7 +299,7 @@ is_scrub_due (const HfAuditor *self)
 }
 
 static gboolean
-commit (HfAuditor *self, GError **error)
+commit_books (HfAuditor *self, GError **error)
 {
   const guint64 seq = hf_accounts_seq (self->accounts);
 
@@ -284,13 +307,27 @@ commit (HfAuditor *self, GError **error)
       && memcmp (&self->journal, &self->committed_journal, sizeof self->journal) == 0)
     return TRUE;
   add_positions (self);
-  if (!hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), error) || !hf_ledger_commit (self->ledger, error))
+  if (!hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), error))
     return FALSE;
   self->committed_seq = seq;
   self->committed_journal = self->journal;
   self->committed_scrub = *hf_scrub_position (self->scrub);
   self->next_scrub_ms = hf_sys_monotonic_ms () + SCRUB_KEPT_EVERY_MS;
   return TRUE;
+}
+
+/* What the ledger has not committed at a crash, the books have. */
+static gboolean
+commit (HfAuditor *self, GError **error)
+{
+  const gint64 now_ms = hf_sys_monotonic_ms ();
+
+  if (!commit_books (self, error))
+    return FALSE;
+  if (!(self->log_idle && self->journal_idle) && now_ms - self->ledger_ms < LEDGER_MS)
+    return TRUE;
+  self->ledger_ms = now_ms;
+  return hf_ledger_commit (self->ledger, error);
 }
 
 /* Only once all is read: a line that still waits may say that mail is open
@@ -468,6 +505,8 @@ hf_auditor_free (HfAuditor *self)
   hf_trimming_free (self->trimming);
   hf_scrub_free (self->scrub);
   hf_presence_clear (&self->presence);
+  if (self->ledger != NULL)
+    hf_ledger_commit (self->ledger, NULL); /* what fails here, the next start makes up for */
   hf_ledger_free (self->ledger);
   hf_daybook_free (self->daybook);
   g_free (self);

@@ -94,7 +94,8 @@ hf_case_search (HfLedger *ledger, const gchar *what, GError **error)
   else if (strchr (what, '@') == NULL && hf_select_parse_time (what, &at_ms))
     ok = add_keys (ledger, keys, OF_ENVELOPE "at >= ?2 AND at < ?3 ORDER BY at", what, at_ms, error);
   else if (strchr (what, '@') == NULL)
-    ok = add_keys (ledger, keys, OF_ENVELOPE "queue = ?1 ORDER BY n", what, 0, error)
+    ok = add_keys (ledger, keys, OF_ENVELOPE "(queue = ?1 AND mail IS NULL) OR n IN (SELECT envelope FROM mail WHERE queue = ?1) ORDER BY n", what, 0,
+                   error)
          && add_keys (ledger, keys, OF_MAIL "queue = ?1 ORDER BY n", what, 0, error);
   else
     {

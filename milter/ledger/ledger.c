@@ -13,6 +13,12 @@
 
 #define BUSY_MS 10000
 
+/* Pages that change often are copied from the log to the file once in 64 MiB of
+ * it; as much is kept in memory. */
+#define PRAGMAS                                                                                     \
+  "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;"             \
+  " PRAGMA wal_autocheckpoint = 16384"
+
 gboolean
 hf_ledger_error (HfLedger *self, GError **error)
 {
@@ -162,7 +168,7 @@ create (HfLedger *self, GError **error)
   if (!adopt (self, error))
     return FALSE;
   g_snprintf (version, sizeof version, "PRAGMA user_version = %d", HF_LEDGER_VERSION);
-  return run (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; BEGIN IMMEDIATE", error)
+  return run (self, PRAGMAS, error) && run (self, "BEGIN IMMEDIATE", error)
          && run (self, hf_schema_sql, error) && run (self, version, error) && run (self, "COMMIT", error);
 }
 
@@ -176,7 +182,7 @@ open_existing (HfLedger *self, GError **error)
          && (version == HF_LEDGER_VERSION
              || hf_error_set (error, HF_ERROR_BUSY, "ledger", "ledger '%s' is of version %" G_GINT64_FORMAT, self->path,
                               version))
-         && run (self, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536", error) && load_mark (self, error);
+         && run (self, PRAGMAS, error) && load_mark (self, error);
 }
 
 /* A new ledger is made beside the old one, which readers go on using. */

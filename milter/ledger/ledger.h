@@ -15,7 +15,7 @@
 G_BEGIN_DECLS
 
 #define HF_LEDGER_FILE "ledger.db"
-#define HF_LEDGER_VERSION 3
+#define HF_LEDGER_VERSION 4
 
 /* The copy_fault of a copy whose segment is gone, and nobody trimmed it. */
 #define HF_LEDGER_GONE "the segment is missing"

@@ -26,7 +26,7 @@ CREATE TABLE envelope (
   carried INTEGER           -- when that was, the last time
 );
 CREATE INDEX envelope_at ON envelope (at);
-CREATE INDEX envelope_queue ON envelope (queue);
+CREATE INDEX envelope_queue ON envelope (queue) WHERE mail IS NULL; -- of others mail knows it
 CREATE INDEX envelope_segment ON envelope (segment, offset);
 CREATE INDEX envelope_copy ON envelope (copy) WHERE copy NOT IN ('whole', 'trimmed');
 CREATE INDEX envelope_sender ON envelope (sender COLLATE NOCASE);
@@ -72,9 +72,9 @@ CREATE INDEX leg_address ON leg (address COLLATE NOCASE);
 
 -- the lines behind it all: SEQ SOURCE OFFSET NUMBER TEXT LF, by group of the books
 CREATE TABLE evidence (
-  mail INTEGER NOT NULL, seq INTEGER NOT NULL, lines BLOB NOT NULL,
-  PRIMARY KEY (mail, seq)
-) WITHOUT ROWID;
+  mail INTEGER NOT NULL, seq INTEGER NOT NULL, lines BLOB NOT NULL
+); -- with rowids: rows of an index this long would take a page each
+CREATE UNIQUE INDEX evidence_of ON evidence (mail, seq);
 
 CREATE TABLE source (n INTEGER PRIMARY KEY, path TEXT, device INTEGER, inode INTEGER);
 CREATE TABLE incident (
