@@ -14,7 +14,7 @@
 #include "milter/base/sys.h"
 #include "milter/base/values.h"
 #include "milter/filter/transaction.h"
-#include "milter/journal/writer.h"
+#include "tests/bench/feed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define SEGMENT_SIZE (64 * 1024 * 1024)
-#define LIMIT_MS 60000
 
 typedef struct
 {
@@ -125,48 +122,6 @@ copy_model (const HfCommit *model, guint64 number)
   return commit;
 }
 
-static gboolean
-await (HfCommit *commit, GError **error)
-{
-  switch (hf_commit_wait (commit, LIMIT_MS))
-    {
-    case HF_COMMIT_DONE:
-      return TRUE;
-    case HF_COMMIT_FAILED:
-      g_propagate_error (error, g_error_copy (commit->error));
-      return FALSE;
-    default:
-      return hf_error_set (error, HF_ERROR_LATE, "commit", "the writer did not take a message in time");
-    }
-}
-
-/* Keeps @waiting commits with the writer. */
-static gboolean
-write_messages (HfWriter *writer, const HfCommit *model, const Options *o, GError **error)
-{
-  GQueue queue = G_QUEUE_INIT;
-  gboolean ok = TRUE;
-
-  for (guint64 i = 0; ok && i < o->messages + o->waiting; i++)
-    {
-      if (i >= o->waiting)
-        {
-          g_autoptr (HfCommit) oldest = g_queue_pop_head (&queue);
-
-          ok = oldest == NULL || await (oldest, error);
-        }
-      if (i < o->messages)
-        {
-          HfCommit *commit = copy_model (model, i);
-
-          g_queue_push_tail (&queue, commit);
-          hf_writer_submit (writer, commit);
-        }
-    }
-  g_queue_clear_full (&queue, (GDestroyNotify) hf_commit_unref);
-  return ok;
-}
-
 /* ---- the run ---- */
 
 static void
@@ -186,40 +141,30 @@ print_result (const Options *o, guint64 octets, gdouble seconds)
 }
 
 static gboolean
-make_directory (const gchar *spool, const gchar *name, GError **error)
+write_messages (Feed *feed, const HfCommit *model, const Options *o, GError **error)
 {
-  g_autofree gchar *path = g_build_filename (spool, name, NULL);
+  gboolean ok = TRUE;
 
-  return g_mkdir_with_parents (path, 0700) == 0
-         || hf_error_set_errno (error, errno, "spool", "cannot make '%s'", path);
+  for (guint64 i = 0; ok && i < o->messages; i++)
+    ok = feed_put (feed, copy_model (model, i), error);
+  return ok && feed_drain (feed, error);
 }
 
 static gboolean
 run (const Options *o, guint64 bytes, GError **error)
 {
-  const HfJournalParameters parameters = {
-    .spool = (gchar *) (guintptr) o->spool,
-    .host = (gchar *) (guintptr) "mx.example.org",
-    .segment_size = SEGMENT_SIZE,
-    .write_ahead = TRUE,
-  };
   g_autoptr (HfCommit) model = NULL;
-  HfStageArea area = { 0 };
-  HfWriter *writer;
+  Feed feed;
   guint64 octets = 0;
   gdouble seconds;
   gint64 started;
   gboolean ok;
 
-  if (!make_directory (o->spool, HF_STAGE_DIRECTORY, error) || !make_directory (o->spool, "journal", error)
-      || !hf_stage_area_open (&area, o->spool, error) || (model = make_model (&area, bytes, error)) == NULL
-      || (writer = hf_writer_start (&parameters, LIMIT_MS, error)) == NULL)
-    return FALSE;
+  ok = feed_open (&feed, o->spool, o->waiting, error) && (model = make_model (&feed.area, bytes, error)) != NULL;
   started = g_get_monotonic_time ();
-  ok = write_messages (writer, model, o, error);
+  ok = ok && write_messages (&feed, model, o, error);
   seconds = (gdouble) MAX (g_get_monotonic_time () - started, 1) / 1e6;
-  hf_writer_stop (writer, LIMIT_MS);
-  hf_stage_area_clear (&area);
+  feed_close (&feed);
   if (!ok)
     return FALSE;
   for (guint i = 0; i < batches->len; i++)

@@ -5,11 +5,11 @@ two plots can be read.
 """
 import html
 
-from .report import median, spread
+from .report import median, rate_of, spread
 
 WIDTH, LEFT, BAR, GAP, HEAD = 760, 190, 22, 8, 44
-COLOURS = {"Holdfast": "#2b6cb0", "journal": "#2b6cb0", "grown journal": "#2b6cb0"}
-OTHER = "#a0aec0"
+OURS = ("Holdfast", "journal", "grown journal", "auditor", "holdfast audit")
+OUR_COLOUR, OTHER = "#2b6cb0", "#a0aec0"
 
 
 def element(name, content=None, **attributes):
@@ -22,14 +22,21 @@ def label(x, y, content, **attributes):
     return element("text", content, x=round(x, 1), y=round(y, 1), font_size=13, fill="#1a202c", **attributes)
 
 
-def bar(y, name, samples, scale):
+def colour(name, data):
+    """Holdfast's own in colour; with sizes to compare all are its own."""
+    ours = name.startswith(OURS) or "baselines" not in data
+    return OUR_COLOUR if ours else OTHER
+
+
+def bar(y, name, data, scale):
     """One subject: its median as a bar, its least and most as a line across the end."""
-    value = median(samples, "messages_per_second")
-    low, high = spread(samples, "messages_per_second")
+    key, _ = rate_of(data)
+    value = median(data["samples"][name], key)
+    low, high = spread(data["samples"][name], key)
     middle = y + BAR / 2
     return [
         label(LEFT - 8, y + BAR - 6, name, text_anchor="end"),
-        element("rect", x=LEFT, y=y, width=round(value * scale, 1), height=BAR, fill=COLOURS.get(name, OTHER)),
+        element("rect", x=LEFT, y=y, width=round(value * scale, 1), height=BAR, fill=colour(name, data)),
         element("line", x1=round(LEFT + low * scale, 1), x2=round(LEFT + high * scale, 1), y1=middle, y2=middle,
                 stroke="#1a202c"),
         label(LEFT + high * scale + 8, y + BAR - 6, f"{value:.0f}"),
@@ -39,12 +46,13 @@ def bar(y, name, samples, scale):
 def group(top, title, data):
     """The lines of one group and the height it took."""
     samples = data["samples"]
-    most = max(spread(own, "messages_per_second")[1] for own in samples.values())
+    key, unit = rate_of(data)
+    most = max(spread(own, key)[1] for own in samples.values())
     scale = (WIDTH - LEFT - 80) / most
-    lines = [label(8, top + 20, f"{title}: messages/s, median and range", font_weight="bold")]
+    lines = [label(8, top + 20, f"{title}: {unit}, median and range", font_weight="bold")]
     y = top + HEAD - 12
-    for name, own in samples.items():
-        lines += bar(y, name, own, scale)
+    for name in samples:
+        lines += bar(y, name, data, scale)
         y += BAR + GAP
     return lines, y + 10 - top
 

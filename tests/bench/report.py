@@ -18,23 +18,31 @@ def spread(samples, key):
     return min(sample[key] for sample in samples), max(sample[key] for sample in samples)
 
 
+def rate_of(group):
+    """What a group's samples are compared by, and its unit."""
+    key = group.get("rate", "messages_per_second")
+    return key, key.replace("_per_second", "/s")
+
+
 def ratio(group, name, baseline):
     """The median of a subject's rates over that of another, round by round."""
+    key, _ = rate_of(group)
     pairs = zip(group["samples"][name], group["samples"][baseline])
-    return statistics.median(one["messages_per_second"] / other["messages_per_second"] for one, other in pairs)
+    return statistics.median(one[key] / other[key] for one, other in pairs)
 
 
 def table(title, group):
     """Lines for one group of subjects that were measured in turn."""
     samples = group["samples"]
+    key, unit = rate_of(group)
     lines = [title, "-" * len(title)]
-    head = f"{'':24} {'messages/s':>10} {'least..most':>13}"
+    head = f"{'':24} {unit:>10} {'least..most':>14}"
     baselines = [name for name in group.get("baselines", []) if name in samples]
     head += "".join(f" {'x ' + name:>{max(8, len(name) + 2)}}" for name in baselines)
     lines.append(head + columns_head(samples))
     for name, own in samples.items():
-        low, high = spread(own, "messages_per_second")
-        line = f"{name:24} {median(own, 'messages_per_second'):10.0f} {f'{low:.0f}..{high:.0f}':>13}"
+        low, high = spread(own, key)
+        line = f"{name:24} {median(own, key):10.0f} {f'{low:.0f}..{high:.0f}':>14}"
         line += "".join(f" {ratio(group, name, base):{max(8, len(base) + 2)}.2f}" for base in baselines)
         lines.append(line + columns(own))
     return lines + [""]
@@ -48,6 +56,13 @@ COLUMNS = (
     ("batches_per_second", "batches/s", lambda value: f"{value:.0f}"),
     ("octets_per_second", "MB/s", lambda value: f"{value / 1e6:.1f}"),
     ("start_s", "start s", lambda value: f"{value:.2f}"),
+    ("cpu_us", "cpu µs", lambda value: f"{value:.1f}"),
+    ("peak_memory", "peak MB", lambda value: f"{value / 1e6:.0f}"),
+    ("again_s", "again s", lambda value: f"{value:.1f}"),
+    ("again_peak_memory", "again MB", lambda value: f"{value / 1e6:.0f}"),
+    ("ledger_size", "ledger MB", lambda value: f"{value / 1e6:.0f}"),
+    ("explain_ms", "expl. ms", lambda value: f"{value:.1f}"),
+    ("explain_max_ms", "slowest", lambda value: f"{value:.1f}"),
 )
 
 

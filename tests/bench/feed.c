@@ -1,0 +1,85 @@
+/* feed.c - gives the journal's writer messages, without a milter; see feed.h */
+#include <config.h>
+
+#include "tests/bench/feed.h"
+
+#include "milter/base/error.h"
+
+#include <errno.h>
+
+#define SEGMENT_SIZE (64 * 1024 * 1024)
+#define LIMIT_MS 60000
+
+static gboolean
+make_directory (const gchar *spool, const gchar *name, GError **error)
+{
+  g_autofree gchar *path = g_build_filename (spool, name, NULL);
+
+  return g_mkdir_with_parents (path, 0700) == 0
+         || hf_error_set_errno (error, errno, "spool", "cannot make '%s'", path);
+}
+
+gboolean
+feed_open (Feed *self, const gchar *spool, guint64 most, GError **error)
+{
+  const HfJournalParameters parameters = {
+    .spool = (gchar *) (guintptr) spool,
+    .host = (gchar *) (guintptr) "mx.example.org",
+    .segment_size = SEGMENT_SIZE,
+    .write_ahead = TRUE,
+  };
+
+  *self = (Feed){ .most = most };
+  g_queue_init (&self->waiting);
+  if (!make_directory (spool, HF_STAGE_DIRECTORY, error) || !make_directory (spool, "journal", error)
+      || !hf_stage_area_open (&self->area, spool, error))
+    return FALSE;
+  self->writer = hf_writer_start (&parameters, LIMIT_MS, error);
+  return self->writer != NULL;
+}
+
+static gboolean
+await_oldest (Feed *self, GError **error)
+{
+  g_autoptr (HfCommit) commit = g_queue_pop_head (&self->waiting);
+
+  switch (hf_commit_wait (commit, LIMIT_MS))
+    {
+    case HF_COMMIT_DONE:
+      return TRUE;
+    case HF_COMMIT_FAILED:
+      g_propagate_error (error, g_error_copy (commit->error));
+      return FALSE;
+    default:
+      return hf_error_set (error, HF_ERROR_LATE, "commit", "the writer did not take a message in time");
+    }
+}
+
+gboolean
+feed_put (Feed *self, HfCommit *commit, GError **error)
+{
+  gboolean ok = self->waiting.length < self->most || await_oldest (self, error);
+
+  g_queue_push_tail (&self->waiting, commit);
+  hf_writer_submit (self->writer, commit);
+  return ok;
+}
+
+gboolean
+feed_drain (Feed *self, GError **error)
+{
+  while (self->waiting.length > 0)
+    if (!await_oldest (self, error))
+      return FALSE;
+  return TRUE;
+}
+
+void
+feed_close (Feed *self)
+{
+  g_queue_clear_full (&self->waiting, (GDestroyNotify) hf_commit_unref);
+  if (self->writer != NULL)
+    hf_writer_stop (self->writer, LIMIT_MS);
+  self->writer = NULL;
+  hf_stage_area_clear (&self->area);
+}
