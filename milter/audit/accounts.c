@@ -383,6 +383,12 @@ hf_accounts_settle (HfAccounts *self, gint64 now_ms)
 }
 
 gint64
+hf_accounts_newest_line_ms (const HfAccounts *self)
+{
+  return self->newest_line_ms;
+}
+
+gint64
 hf_accounts_silent_since_ms (const HfAccounts *self)
 {
   gint64 oldest_ms = G_MAXINT64;

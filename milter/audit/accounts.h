@@ -70,8 +70,11 @@ void hf_accounts_incident (HfAccounts *self, const gchar *kind, const gchar *tex
  */
 void hf_accounts_settle (HfAccounts *self, gint64 now_ms);
 
-/* When the newest line was written or, where the log had none yet, the oldest message
- * journaled that it should know; and when the newest was.  -1: there is none. */
+/* When the newest line was written; -1: the log had none yet. */
+gint64 hf_accounts_newest_line_ms (const HfAccounts *self);
+
+/* The same or, where the log had none yet, when the oldest message was journaled
+ * that it should know; and when the newest was.  -1: there is none. */
 gint64 hf_accounts_silent_since_ms (const HfAccounts *self);
 gint64 hf_accounts_newest_envelope_ms (const HfAccounts *self);
 
