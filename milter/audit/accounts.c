@@ -71,16 +71,37 @@ hf_mail_of (HfAccounts *self, const HfMessage *message)
   return mail;
 }
 
+/* Decimal, and a blank; a line of the log has four of them. */
+static gchar *
+put_number (gchar *at, guint64 number)
+{
+  gchar digits[20];
+  guint n = 0;
+
+  do
+    digits[n++] = (gchar) ('0' + number % 10);
+  while ((number /= 10) > 0);
+  while (n > 0)
+    *at++ = digits[--n];
+  *at++ = ' ';
+  return at;
+}
+
 /* What a line has of octets that would end it early is a blank. */
 void
 hf_evidence_append (GString *out, guint64 seq, guint64 source, guint64 offset, guint64 number, HfSlice text)
 {
   const gsize length = MIN (text.length, HF_EVIDENCE_LINE_MAX);
+  gchar numbers[4 * 21], *at = numbers;
+  gsize begin;
 
-  g_string_append_printf (out, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " ", seq,
-                          source, offset, number);
-  for (gsize i = 0; i < length; i++)
-    g_string_append_c (out, text.at[i] == '\n' || text.at[i] == '\0' ? ' ' : text.at[i]);
+  at = put_number (put_number (put_number (put_number (at, seq), source), offset), number);
+  g_string_append_len (out, numbers, at - numbers);
+  begin = out->len;
+  g_string_append_len (out, text.at, (gssize) length);
+  for (gsize i = begin; i < out->len; i++)
+    if (out->str[i] == '\n' || out->str[i] == '\0')
+      out->str[i] = ' ';
   g_string_append_c (out, '\n');
 }
 

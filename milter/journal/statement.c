@@ -14,24 +14,49 @@ is_xchar (guchar c)
   return c >= 33 && c <= 126 && c != '+' && c != '=';
 }
 
-static void
-append_xchar (GString *out, guchar c)
+/* How many octets at the beginning of @value stand for themselves. */
+static gsize
+plain_size (const gchar *value, gsize size)
 {
-  if (is_xchar (c))
+  gsize i = 0;
+
+  while (i < size && is_xchar ((guchar) value[i]))
+    i++;
+  return i;
+}
+
+static void
+append_escaped (GString *out, guchar c)
+{
+  const gchar text[] = { '+', upper_hex[c >> 4], upper_hex[c & 15] };
+
+  g_string_append_len (out, text, sizeof text);
+}
+
+/* Appends octets of @value until one of them might not fit into @room any more.
+ * Returns how many. */
+static gsize
+append_some (GString *out, const gchar *value, gsize size, gsize room)
+{
+  const gsize end = out->len + room;
+  gsize i = 0;
+
+  while (i < size && end - out->len >= 3)
     {
-      g_string_append_c (out, (gchar) c);
-      return;
+      const gsize plain = plain_size (value + i, MIN (size - i, end - out->len - 2));
+
+      g_string_append_len (out, value + i, (gssize) plain);
+      i += plain;
+      if (i < size && end - out->len >= 3)
+        append_escaped (out, (guchar) value[i++]);
     }
-  g_string_append_c (out, '+');
-  g_string_append_c (out, upper_hex[c >> 4]);
-  g_string_append_c (out, upper_hex[c & 15]);
+  return i;
 }
 
 void
 hf_xtext_append (GString *out, const gchar *value, gsize size)
 {
-  for (gsize i = 0; i < size; i++)
-    append_xchar (out, (guchar) value[i]);
+  append_some (out, value, size, 3 * size);
 }
 
 void
@@ -74,16 +99,12 @@ hf_statement_add (HfStatementBuilder *self, const gchar *key, const gchar *value
   g_string_append_c (self->out, ' ');
   g_string_append (self->out, key);
   g_string_append_c (self->out, '=');
-  for (; i < total; i++)
+  while ((i += append_some (self->out, value + i, total - i, room (self))) < total)
     {
-      if (room (self) < 3)
-        {
-          hf_statement_new_line (self);
-          g_string_append_c (self->out, ' ');
-          g_string_append (self->out, key);
-          g_string_append (self->out, "+=");
-        }
-      append_xchar (self->out, (guchar) value[i]);
+      hf_statement_new_line (self);
+      g_string_append_c (self->out, ' ');
+      g_string_append (self->out, key);
+      g_string_append (self->out, "+=");
     }
 }
 
@@ -120,24 +141,28 @@ hf_statement_clear (HfStatement *self)
   self->pairs = NULL;
 }
 
+static gint
+hex_value (gchar c)
+{
+  return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 static gboolean
 decode_xtext (GString *out, const gchar *value, gsize size)
 {
-  for (gsize i = 0; i < size; i++)
+  for (gsize i = plain_size (value, size), done = 0;; i += plain_size (value + i, size - i))
     {
-      if (is_xchar ((guchar) value[i]))
-        {
-          g_string_append_c (out, value[i]);
-          continue;
-        }
-      if (value[i] != '+' || size - i < 3 || strchr (upper_hex, value[i + 1]) == NULL
-          || strchr (upper_hex, value[i + 2]) == NULL || value[i + 1] == '\0' || value[i + 2] == '\0')
+      gint high, low;
+
+      g_string_append_len (out, value + done, (gssize) (i - done));
+      if (i == size)
+        return TRUE;
+      if (value[i] != '+' || size - i < 3 || (high = hex_value (value[i + 1])) < 0 || (low = hex_value (value[i + 2])) < 0)
         return FALSE;
-      g_string_append_c (out, (gchar) (g_ascii_xdigit_value (value[i + 1]) << 4
-                                       | g_ascii_xdigit_value (value[i + 2])));
-      i += 2;
+      g_string_append_c (out, (gchar) (high << 4 | low));
+      i += 3;
+      done = i;
     }
-  return TRUE;
 }
 
 /* `key+=value`: the pair must be the last one, whose value still ends the text. */
