@@ -13,6 +13,7 @@
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
+#include "milter/ledger/scribe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,10 +28,6 @@
  * yet waits in memory too. */
 #define AHEAD_MS (10 * 1000)
 
-/* How long the ledger's changes are gathered while there is more to read: an
- * index that takes a page for each row is written once for many rows then. */
-#define LEDGER_MS (5 * 1000)
-
 /* A log without a line is no wonder in a spool without mail that young. */
 #define LOG_SINCE_MS (60 * 1000)
 
@@ -43,6 +40,7 @@ struct HfAuditor
   const gchar *spool;
   HfDaybook *daybook;
   HfLedger *ledger;
+  HfScribe *scribe;
   HfAccounts *accounts;
   HfTrimming *trimming;
   HfFollow *follow;           /* a file; or NULL: */
@@ -53,7 +51,6 @@ struct HfAuditor
   HfSegmentsPosition committed_journal;
   HfSegmentsPosition known_journal; /* the last place that the ledger has a message from */
   gboolean books_damaged;
-  gint64 ledger_ms;           /* monotonic: of the ledger's last commit */
   HfPresence presence;
   HfScrub *scrub;
   HfScrubPosition committed_scrub;
@@ -302,44 +299,47 @@ static gboolean
 commit_books (HfAuditor *self, GError **error)
 {
   const guint64 seq = hf_accounts_seq (self->accounts);
+  GString *group = NULL;
 
   if (hf_daybook_pending (self->daybook) == 0 && seq == self->committed_seq && !is_scrub_due (self)
       && memcmp (&self->journal, &self->committed_journal, sizeof self->journal) == 0)
     return TRUE;
   add_positions (self);
-  if (!hf_daybook_commit (self->daybook, hf_ledger_sink (self->ledger), error))
+  if (!hf_daybook_commit_taking (self->daybook, &group, error))
     return FALSE;
   self->committed_seq = seq;
   self->committed_journal = self->journal;
   self->committed_scrub = *hf_scrub_position (self->scrub);
   self->next_scrub_ms = hf_sys_monotonic_ms () + SCRUB_KEPT_EVERY_MS;
-  return TRUE;
+  return hf_scribe_give (self->scribe, group, hf_daybook_mark (self->daybook), error);
 }
 
-/* What the ledger has not committed at a crash, the books have. */
+/* With nothing more to read the ledger has all that the books have. */
 static gboolean
 commit (HfAuditor *self, GError **error)
 {
-  const gint64 now_ms = hf_sys_monotonic_ms ();
-
-  if (!commit_books (self, error))
-    return FALSE;
-  if (!(self->log_idle && self->journal_idle) && now_ms - self->ledger_ms < LEDGER_MS)
-    return TRUE;
-  self->ledger_ms = now_ms;
-  return hf_ledger_commit (self->ledger, error);
+  return commit_books (self, error)
+         && (!self->log_idle || !self->journal_idle || hf_scribe_finish (self->scribe, error));
 }
 
-/* Only once all is read: a line that still waits may say that mail is open
- * which the books think void.  A run that is over at once has not seen how time
- * goes, and leaves trimming to those that go on. */
+/* A line that still waits may say that mail is open which the books think void.
+ * A run that is over at once has not seen how time goes, and leaves trimming to
+ * those that go on. */
 static gboolean
 trim (HfAuditor *self, gboolean last, GError **error)
 {
-  if (last || !self->log_idle || !self->journal_idle || self->log_failed || self->journal_failed
-      || !hf_trimming_is_due (self->trimming))
+  if (last || self->log_failed || self->journal_failed || !hf_trimming_is_due (self->trimming))
     return TRUE;
   return hf_trimming_pass (self->trimming, self->committed_journal.seq, error);
+}
+
+/* What goes by the ledger: once all is read, and entered there. */
+static gboolean
+look_after_journal (HfAuditor *self, gboolean last, GError **error)
+{
+  return hf_presence_watch (&self->presence, error)
+         && hf_scrub_work (self->scrub, MIN (self->journal.seq, self->committed_journal.seq), error) && commit (self, error)
+         && trim (self, last, error);
 }
 
 gboolean
@@ -351,8 +351,6 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   const gint64 now_ms = hf_sys_wall_ms ();
   gboolean ok;
 
-  if (!hf_presence_watch (&self->presence, error))
-    return FALSE;
   read_journal (self);
   if (!hf_acts_take (self->spool, &acts, &names, &failed))
     hf_event (HF_EVENT_ACT_FAULTY, failed, NULL);
@@ -361,12 +359,11 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   use_queue (self);
   look_for_silence (self);
   hf_accounts_settle (self->accounts, now_ms);
-  ok = hf_scrub_work (self->scrub, MIN (self->journal.seq, self->committed_journal.seq), error) && commit (self, error);
+  ok = commit (self, error);
   if (ok)
     hf_acts_remove (self->spool, names);
-  ok = ok && trim (self, last, error);
   *out_idle = self->log_idle && self->journal_idle;
-  return ok;
+  return ok && (!*out_idle || look_after_journal (self, last, error));
 }
 
 /* ---- opening ---- */
@@ -488,7 +485,7 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
   if (!restore (self, error))
     return NULL;
   self->trimming = hf_trimming_new (&trimming, self->daybook, self->ledger, error);
-  if (self->trimming == NULL)
+  if (self->trimming == NULL || (self->scribe = hf_scribe_new (self->ledger, error)) == NULL)
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -503,10 +500,9 @@ hf_auditor_free (HfAuditor *self)
   hf_follow_journald_free (self->journald);
   hf_accounts_free (self->accounts);
   hf_trimming_free (self->trimming);
+  hf_scribe_free (self->scribe);
   hf_scrub_free (self->scrub);
   hf_presence_clear (&self->presence);
-  if (self->ledger != NULL)
-    hf_ledger_commit (self->ledger, NULL); /* what fails here, the next start makes up for */
   hf_ledger_free (self->ledger);
   hf_daybook_free (self->daybook);
   g_free (self);

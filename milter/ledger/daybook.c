@@ -16,6 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Room that a group begins with. */
+#define GROUP_SIZE (64 * 1024)
+
 struct HfDaybook
 {
   gchar *dir_path;
@@ -119,7 +122,7 @@ hf_daybook_open (const gchar *spool, GError **error)
 
   self->dir_path = g_build_filename (spool, HF_BOOKS_DIRECTORY, NULL);
   self->dir_fd = self->lock_fd = self->fd = -1;
-  self->group = g_string_sized_new (64 * 1024);
+  self->group = g_string_sized_new (GROUP_SIZE);
   hf_statement_init (&self->scratch);
   if (!open_directory (self, spool, error) || !take_lock (self, error) || !find_end (self, error))
     return NULL;
@@ -238,20 +241,35 @@ write_group (HfDaybook *self, GError **error)
 }
 
 gboolean
-hf_daybook_commit (HfDaybook *self, const HfDaybookSink *sink, GError **error)
+hf_daybook_commit_taking (HfDaybook *self, GString **out_group, GError **error)
 {
   const gsize size = self->group->len;
-  gboolean ok;
 
+  *out_group = NULL;
   if (self->failed)
     return hf_error_set (error, HF_ERROR_IO, "books-write", "books in '%s' failed before", self->dir_path);
   if (size == 0)
     return TRUE;
   self->failed = !write_group (self, error);
-  ok = !self->failed;
-  if (ok && sink != NULL)
-    ok = hf_daybook_give (self->group->str, size, &self->scratch, sink, error)
+  g_string_truncate (self->group, self->failed ? 0 : size);
+  if (self->failed)
+    return FALSE;
+  *out_group = self->group;
+  self->group = g_string_sized_new (GROUP_SIZE);
+  return TRUE;
+}
+
+gboolean
+hf_daybook_commit (HfDaybook *self, const HfDaybookSink *sink, GError **error)
+{
+  GString *group = NULL;
+  gboolean ok = hf_daybook_commit_taking (self, &group, error);
+
+  if (group == NULL)
+    return ok;
+  if (sink != NULL)
+    ok = hf_daybook_give (group->str, group->len, &self->scratch, sink, error)
          && (sink->committed == NULL || sink->committed (&self->mark, sink->data, error));
-  g_string_truncate (self->group, 0);
+  g_string_free (group, TRUE);
   return ok;
 }

@@ -91,6 +91,10 @@ gsize hf_daybook_pending (const HfDaybook *self);
  */
 gboolean hf_daybook_commit (HfDaybook *self, const HfDaybookSink *sink, GError **error);
 
+/* The same, without a sink: *@out_group (transfer full) is the group's text, or
+ * NULL where there was none. */
+gboolean hf_daybook_commit_taking (HfDaybook *self, GString **out_group, GError **error);
+
 /* The mark behind the last group. */
 const HfDaybookMark *hf_daybook_mark (const HfDaybook *self);
 

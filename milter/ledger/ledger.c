@@ -89,7 +89,7 @@ hf_ledger_free (HfLedger *self)
 static gboolean
 open_db (HfLedger *self, int flags, GError **error)
 {
-  if (sqlite3_open_v2 (self->path, &self->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+  if (sqlite3_open_v2 (self->path, &self->db, flags | SQLITE_OPEN_FULLMUTEX, NULL) != SQLITE_OK)
     return hf_ledger_error (self, error);
   sqlite3_busy_timeout (self->db, BUSY_MS);
   return TRUE;

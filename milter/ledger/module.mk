@@ -5,6 +5,7 @@ milter_ledger_libledger_a_SOURCES = \
 	milter/ledger/daybook-read.c \
 	milter/ledger/fold.c \
 	milter/ledger/ledger.c milter/ledger/ledger.h milter/ledger/ledger-private.h \
+	milter/ledger/scribe.c milter/ledger/scribe.h \
 	milter/ledger/scrub-position.c milter/ledger/scrub-position.h
 nodist_milter_ledger_libledger_a_SOURCES = milter/ledger/schema-sql.h
 LEDGER_LIBS = milter/ledger/libledger.a $(SQLITE_LIBS) $(JOURNAL_LIBS)

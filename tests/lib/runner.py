@@ -41,10 +41,10 @@ SANITIZED_SCRIPTS = {
     "tsan": ("postfix/sessions", "postfix/life"),
 }
 
-# What `make check` is given there.  Only the filter has threads: the thread sanitizer sees what runs them.
+# What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (
     "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
-    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage")]
+    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage", "scrub")]
 THREADED += ["tests/fault/test-powerloss", "tests/fault/test-stories", "tests/fault/test-sweep",
              "tests/fuzz/replay-callbacks"]
 UNITS = {"tsan": " ".join(THREADED)}
