@@ -15,7 +15,7 @@ tests_fault_test_stories_LDADD = $(FAULT_LIBS)
 tests_fault_test_sweep_SOURCES = tests/fault/sweep.c
 tests_fault_test_sweep_LDADD = $(FAULT_LIBS)
 tests_fault_test_trimming_SOURCES = tests/fault/trimming.c tests/fault/history.c tests/fault/history.h
-tests_fault_test_trimming_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(AUDIT_LIBS)
+tests_fault_test_trimming_LDADD = tests/fault/libfault.a $(UNIT_CUNIT) $(UNIT_KIT) $(AUDIT_LIBS)
 
 if HAVE_CUNIT
 check_LIBRARIES += tests/fault/libfault.a

@@ -15,7 +15,9 @@
 #include "milter/base/error.h"
 #include "milter/base/sys.h"
 #include "milter/journal/trimmed.h"
+#include "tests/fault/crew.h"
 #include "tests/fault/history.h"
+#include "tests/fault/scratch.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/tap.h"
 
@@ -25,10 +27,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FEW 600
+#define FEW (2000 / (TAP_STRIDE > 1 ? 3 * TAP_STRIDE : 1)) /* they fork often, which costs a sanitizer most */
 #define MANY 30000
 #define TRIES_FOR_DEFECT 3000
-#define STEPS_MOST 30
+#define STEPS_MOST 18
+#define MAIL_BEFORE 12 /* arrivals and settlements that a history may begin with */
+#define WORKERS 2
+#define MAIL_SHARE 55 /* of 100 steps */
 #define VOID_GRACE_MS 10000
 #define DIED 112
 #define DISORDER 113
@@ -345,17 +350,25 @@ do_evidence (Run *self)
       history_set (self->world, message, i, message->states[i] == HISTORY_OPEN ? HISTORY_SETTLED : HISTORY_OPEN);
 }
 
+/* Something new of mail; @what: below MAIL_SHARE. */
+static void
+take_mail (Run *self, gint what)
+{
+  if (what < 20)
+    history_arrive (self->world);
+  else
+    for (gint i = 0; i < 3; i++)
+      do_evidence (self);
+}
+
 static void
 do_step (Run *self)
 {
   const gint what = g_rand_int_range (self->world->rand, 0, 100);
 
   self->is_good = FALSE;
-  if (what < 20)
-    history_arrive (self->world);
-  else if (what < 55)
-    for (gint i = 0; i < 3; i++)
-      do_evidence (self);
+  if (what < MAIL_SHARE)
+    take_mail (self, what);
   else if (what < 75)
     do_pass (self);
   else if (what < 81)
@@ -386,6 +399,8 @@ run_history (guint32 seed, guint64 *carried, guint64 *trimmed)
   self.whole = g_hash_table_new (NULL, NULL);
   self.there = g_hash_table_new (NULL, NULL);
   history_disorder = 0;
+  for (gint left = g_rand_int_range (self.world->rand, 0, MAIL_BEFORE); left > 0; left--)
+    take_mail (&self, g_rand_int_range (self.world->rand, 0, MAIL_SHARE));
   for (; steps < STEPS_MOST && self.fault->len == 0; steps++)
     {
       do_step (&self);
@@ -402,26 +417,52 @@ run_history (guint32 seed, guint64 *carried, guint64 *trimmed)
   return g_string_free (self.fault, self.fault->len == 0);
 }
 
+/* What all workers saw. */
+typedef struct
+{
+  guint first, count;
+  gint done, carried, trimmed;
+} Histories;
+
+static int
+work (const FtWorker *worker, gpointer data)
+{
+  Histories *all = data;
+
+  history_defect = DEFECT_NONE;
+  for (guint i = worker->index; i < all->count; i += worker->count)
+    {
+      guint64 carried = 0, trimmed = 0;
+      g_autofree gchar *fault = run_history (all->first + i, &carried, &trimmed);
+
+      if (fault != NULL)
+        {
+          ft_crew_say ("%s", fault);
+          return 1;
+        }
+      g_atomic_int_inc (&all->done);
+      g_atomic_int_add (&all->carried, (gint) carried);
+      g_atomic_int_add (&all->trimmed, (gint) trimmed);
+    }
+  return 0;
+}
+
 static void
 test_histories (void)
 {
   const gchar *only = g_getenv ("HISTORY");
-  const guint count = g_strcmp0 (g_getenv ("HOLDFAST_LONG"), "1") == 0 ? MANY : FEW / TAP_STRIDE;
-  const guint first = only != NULL ? (guint) g_ascii_strtoull (only, NULL, 10) : 1;
-  guint64 carried = 0, trimmed = 0;
+  gchar *scratch = ft_scratch_new ("trimming");
+  Histories *all = ft_crew_share (sizeof *all);
 
-  history_defect = DEFECT_NONE;
-  for (guint i = first; i < (only != NULL ? first + 1 : first + count); i++)
-    {
-      g_autofree gchar *fault = run_history (i, &carried, &trimmed);
-
-      if (!tap_check_str ("a history", fault, NULL))
-        return;
-    }
-  printf ("# %u histories, %" G_GUINT64_FORMAT " messages carried forward, %" G_GUINT64_FORMAT " segments trimmed\n", count, carried,
-          trimmed);
+  all->first = only != NULL ? (guint) g_ascii_strtoull (only, NULL, 10) : 1;
+  all->count = only != NULL ? 1 : ft_is_long () ? MANY : FEW;
+  tap_check_int ("workers that found something", ft_crew_run (scratch, WORKERS, work, all), 0);
+  tap_check_int ("histories", all->done, all->count);
+  printf ("# %d histories, %d messages carried forward, %d segments trimmed\n", all->done, all->carried, all->trimmed);
   if (only == NULL)
-    tap_check ("histories have something to tell", carried > count / 20 && trimmed > count);
+    tap_check ("histories have something to tell", all->carried > all->done / 20 && all->trimmed > all->done);
+  ft_crew_forget (all, sizeof *all);
+  ft_scratch_end (scratch);
 }
 
 /* What it must not let pass. */
