@@ -23,7 +23,10 @@
 /* A short retention is looked at this often while it lasts. */
 #define PASSES_IN_RETENTION 4
 
+/* How often the spool's room is looked at between two passes, and how often
+ * where the last look found nothing that could go: mail settles meanwhile. */
 #define LOOK_MS 1000
+#define LOOK_AGAIN_MS (10 * 1000)
 
 #define REASON "every recipient is void or settled and the retention is over"
 #define REASON_EARLY "every recipient is void or settled; released early, for the spool runs full"
@@ -68,10 +71,9 @@ hf_trimming_is_due (HfTrimming *self)
 
   if (now_ms >= self->next_ms)
     return TRUE;
-  /* nothing could be done about it in the last pass, so it waits for its time */
-  if (self->told_full || now_ms < self->next_look_ms)
+  if (now_ms < self->next_look_ms)
     return FALSE;
-  self->next_look_ms = now_ms + LOOK_MS;
+  self->next_look_ms = now_ms + (self->told_full ? LOOK_AGAIN_MS : LOOK_MS);
   return self->clock.has_seen && hf_trimming_lacks (self, &lack);
 }
 

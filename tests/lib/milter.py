@@ -74,6 +74,10 @@ class Connection:
             answer, text = self.receive()
         return _reply(answer, text)
 
+    def macros(self, command, **values):
+        """What the MTA tells besides, before a command; names without braces."""
+        self.send(b"D", command + b"".join(f"{name}\0{value}\0".encode() for name, value in values.items()))
+
     def mail(self, sender="sender@example.org", *parameters):
         words = [f"<{sender}>", *parameters]
         return self.say(b"M", b"".join(word.encode() + b"\0" for word in words))
