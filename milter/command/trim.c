@@ -203,8 +203,78 @@ remove_segments (const Trim *self, const HfConfig *config, const GArray *plan)
   return HF_EXIT_BLIND;
 }
 
+/* NULL: told, with the exit code in *out_code. */
+static GArray *
+make_plan (const Trim *self, const HfConfig *config, int *out_code)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (HfView) view = hf_select_view (config, "trim", HF_READ_RECIPIENTS, out_code);
+  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "trim", out_code) : NULL;
+  HfTrimRules rules = { .now_ms = hf_sys_wall_ms (), .retention_ms = self->retention_ms, .state_of = state_of,
+                        .user_data = states, .progress = hf_terminal_progress };
+  GArray *plan;
+
+  if (states == NULL)
+    return NULL;
+  plan = hf_trim_plan (view, &rules, &error);
+  hf_terminal_progress_end ();
+  if (plan != NULL)
+    return plan;
+  fprintf (stderr, "holdfast trim: nothing was removed: %s\n", error->message);
+  *out_code = HF_EXIT_BLIND;
+  return NULL;
+}
+
+static const HfTrimSegment *
+find_segment (const GArray *plan, guint64 seq)
+{
+  for (guint i = 0; i < plan->len; i++)
+    {
+      const HfTrimSegment *segment = &g_array_index (plan, HfTrimSegment, i);
+
+      if (segment->note.seq == seq)
+        return segment;
+    }
+  return NULL;
+}
+
+/* While the question stood, late evidence may have opened what was settled.
+ * Returns: how many segments stay after all. */
+static guint
+keep_changed (GArray *plan, const GArray *now)
+{
+  guint kept = 0;
+
+  for (guint i = 0; i < plan->len; i++)
+    {
+      HfTrimSegment *segment = &g_array_index (plan, HfTrimSegment, i);
+      const HfTrimSegment *same = find_segment (now, segment->note.seq);
+
+      if (segment->verdict != HF_TRIM_GOES || (same != NULL && same->verdict == HF_TRIM_GOES))
+        continue;
+      segment->verdict = same != NULL ? same->verdict : HF_TRIM_UNREADABLE;
+      kept++;
+    }
+  return kept;
+}
+
 static int
-act (const Trim *self, const HfConfig *config, const GArray *plan)
+remove_what_still_goes (const Trim *self, const HfConfig *config, GArray *plan)
+{
+  int code = HF_EXIT_FINE;
+  g_autoptr (GArray) now = self->yes ? g_array_ref (plan) : make_plan (self, config, &code);
+  guint kept;
+
+  if (now == NULL)
+    return code;
+  kept = keep_changed (plan, now);
+  if (kept > 0)
+    fprintf (stderr, "%u of them stay: what was known of them has changed meanwhile\n", kept);
+  return remove_segments (self, config, plan);
+}
+
+static int
+act (const Trim *self, const HfConfig *config, GArray *plan)
 {
   g_autofree gchar *messages = hf_text_count (self->records, "message", "messages");
   g_autofree gchar *octets = hf_text_number (self->octets);
@@ -219,7 +289,7 @@ act (const Trim *self, const HfConfig *config, const GArray *plan)
   switch (self->yes ? HF_ANSWER_YES : hf_terminal_ask (question))
     {
     case HF_ANSWER_YES:
-      return remove_segments (self, config, plan);
+      return remove_what_still_goes (self, config, plan);
     case HF_ANSWER_NO:
       fprintf (stderr, "nothing was removed\n");
       return HF_EXIT_FINE;
@@ -233,22 +303,17 @@ static int
 run (Trim *self, const gchar *config_path)
 {
   int code = HF_EXIT_FINE;
-  HfTrimRules rules;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GArray) plan = NULL;
   g_autoptr (HfConfig) config = hf_select_config (config_path, "trim", &code);
-  g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "trim", HF_READ_RECIPIENTS, &code) : NULL;
-  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "trim", &code) : NULL;
+  g_autoptr (GArray) plan = NULL;
 
-  if (states == NULL)
+  if (config == NULL)
     return code;
   self->retention_ms = config->retention_settled;
-  rules = (HfTrimRules) { .now_ms = hf_sys_wall_ms (), .retention_ms = self->retention_ms, .state_of = state_of,
-                          .user_data = states, .progress = hf_terminal_progress };
-  plan = hf_trim_plan (view, &rules, &error);
-  hf_terminal_progress_end ();
-  g_clear_pointer (&view, hf_view_free); /* it holds the lock that the removal needs alone */
-  if (plan != NULL && print_plan (self, plan, &error))
+  plan = make_plan (self, config, &code);
+  if (plan == NULL)
+    return code;
+  if (print_plan (self, plan, &error))
     return act (self, config, plan);
   fprintf (stderr, "holdfast trim: nothing was removed: %s\n", error->message);
   return HF_EXIT_BLIND;

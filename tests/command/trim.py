@@ -239,6 +239,19 @@ class Cases:
         whole(made.command("trim", "--yes"), 0, "trim")
         equal(made.segments(), [1, 2, 3, 4], "segments")
 
+    def changed_while_asked(self):
+        """What opens again while the question stands is not removed by the answer."""
+        made = self.spool()
+        ids = self.journal(made)
+        for number, pair in enumerate(ids[:3]):
+            whole(made.command("settle", "--yes", "--reason", f"why {number}", *pair), 0, "settle")
+        last = [path for path in made.acts() if "why+202" in path.read_text()]
+        equal(len(last), 1, "acts of the third segment")
+        status, said = made.ask("yes", "trim", meanwhile=last[0].unlink)
+        equal(status, 0, f"status of trim: {said}")
+        expect("3 of 4 segments" in said and "1 of them stay" in said, said)
+        equal(made.segments(), [3, 4], "segments")
+
     def not_allowed(self):
         made = self.spool()
         ids = self.journal(made)
@@ -256,7 +269,7 @@ def main():
         cases = Cases(place)
         names = ("needs_reason", "asks", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
                  "damaged_act", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
-                 "damage_is_settled_by_its_place", "unsettled_copy_of_two", "not_allowed")
+                 "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked", "not_allowed")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 

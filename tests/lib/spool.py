@@ -31,8 +31,9 @@ class Spool(Filter):
         """{id: {address: state}} of what list says."""
         return {record["id"]: {one["address"]: one["state"] for one in record["recipients"]} for record in self.records()}
 
-    def ask(self, answer, *words):
-        """Runs the command on a terminal and answers its question.  Returns the status and what stood on it."""
+    def ask(self, answer, *words, meanwhile=None):
+        """Runs the command on a terminal and answers its question, after something else was done meanwhile.  Returns
+        the status and what stood on it."""
         controller, terminal = pty.openpty()
         try:
             argv = [program("holdfast"), "-c", self.config, *words]
@@ -41,6 +42,8 @@ class Spool(Filter):
             os.close(terminal)
             said = bytearray()
             wait_for(lambda: b"[yes/no]" in read_more(controller, said), 20, "the command to ask")
+            if meanwhile is not None:
+                meanwhile()
             os.write(controller, answer.encode() + b"\n")
             status = process.wait(20)
             read_more(controller, said)

@@ -115,6 +115,9 @@ def straggler_is_carried(site):
     expect("outcome=relayed" in text, f"the settled recipient's outcome is not in {text}")
     shown = made.command("show", record["id"]).stdout
     expect(shown.endswith(b"\r\nText.\r\n.\r\n..dots\r\n"), f"show prints {shown}")
+    exported = made.command("export", "--format", "bsmtp", record["id"]).stdout
+    equal([exported.count(b"RCPT TO:<%s@example.net>" % name) for name in (b"later", b"recipient")], [1, 0], "RCPT lines of export")
+    equal(made.command("verify", check=False).returncode, 0, "exit status of verify with a carried segment")
     expect("carried forward to segment" in auditor.explain(straggler).stdout.decode(), "explain does not say that it was carried")
     equal(sums_come_out(auditor)["open"], 1, "recipients that are open")
     site.sink.refuse("RCPT", None)
