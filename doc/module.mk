@@ -1,6 +1,6 @@
 # doc: what people read; three of the files are made from tables in milter/base
 dist_man_MANS += doc/holdfast-milter.8 doc/holdfast-auditor.8 doc/holdfast.1 doc/milter.conf.5
-dist_doc_DATA += doc/DESIGN doc/EVENTS doc/FACTS doc/FORMAT doc/FORMAT-BOOKS doc/RELIABILITY
+dist_doc_DATA += doc/BENCHMARKS doc/benchmarks.svg doc/DESIGN doc/EVENTS doc/FACTS doc/FORMAT doc/FORMAT-BOOKS doc/RELIABILITY
 
 # The sample goes beside where milter.conf is looked for; milter.conf itself is
 # the postmaster's, and nothing here ever writes it.

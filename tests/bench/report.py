@@ -93,6 +93,20 @@ def text(results):
     return "\n".join(lines)
 
 
+# Between these lines of doc/BENCHMARKS stands what the bench printed.
+BEGIN, END = "<<< printed by the bench", ">>> end of what it printed"
+
+
+def write_doc(path, results):
+    """Puts the tables in the place of those that stand there."""
+    before, begin, rest = path.read_text().partition(f"{BEGIN}\n")
+    _, end, after = rest.partition(f"{END}\n")
+    if not begin or not end:
+        raise RuntimeError(f"{path}: no line '{BEGIN}' with a line '{END}' below it")
+    told = f"measured at: {results['at']}\n{text(results)}"
+    path.write_text(f"{before}{begin}\n{told}\n{end}{after}")
+
+
 def first_line(argv):
     try:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)

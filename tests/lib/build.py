@@ -30,6 +30,10 @@ REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", 
            "LeakSanitizer has encountered a fatal error")
 
 
+# A file in a flavour's directory: the last build of it went through to its end.
+DONE = "done.stamp"
+
+
 class BuildError(Exception):
     """A step of a build failed; the text names it and its log."""
 
@@ -47,6 +51,11 @@ def environment(flavour):
 def is_sanitized():
     """The tests run on a build that finds memory errors or races, and is several times slower."""
     return "ASAN_OPTIONS" in os.environ and current() != directory("plain")
+
+
+def is_built(flavour):
+    """Whole, and not being built at this moment."""
+    return (directory(flavour) / DONE).exists()
 
 
 def current():
@@ -78,6 +87,8 @@ def build(flavour, log, targets=("all",), werror=True):
     to the code makes GCC warn of what is not there."""
     place = directory(flavour)
     place.mkdir(parents=True, exist_ok=True)
+    done = place / DONE
+    done.unlink(missing_ok=True)
     if (TOP / "config.status").exists():
         raise BuildError("the source directory is configured itself: run make distclean first")
     if needs_autoreconf():
@@ -86,4 +97,5 @@ def build(flavour, log, targets=("all",), werror=True):
         strict = ["--enable-werror"] if werror and flavour == "plain" else []
         step([str(TOP / "configure"), *strict, *FLAVOURS[flavour]], place, log)
     step(["make", f"-j{os.cpu_count() or 1}", *targets], place, log)
+    done.touch()
     return place

@@ -260,7 +260,7 @@ class Filter:
 def quick_reader():
     """The plain build's command, for what is asked hundreds of times; verify() reads with the sanitized one."""
     plain = build.directory("plain") / "milter" / "holdfast"
-    return plain if build.is_sanitized() and plain.exists() else None
+    return plain if build.is_sanitized() and build.is_built("plain") and plain.exists() else None
 
 
 def is_void(record):
