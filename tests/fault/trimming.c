@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FEW (2000 / (TAP_STRIDE > 1 ? 3 * TAP_STRIDE : 1)) /* they fork often, which costs a sanitizer most */
+#define FEW (2000 / (TAP_STRIDE > 1 ? 6 * TAP_STRIDE : 1)) /* they fork often, which costs a sanitizer most */
 #define MANY 30000
 #define TRIES_FOR_DEFECT 3000
 #define STEPS_MOST 18

@@ -33,24 +33,30 @@ IN_VAIN = " s in vain: "     # what tap.wait_for() says when a limit is over
 FOLDERS = ("postfix", "sendmail", "audit", "fault", "command", "miltertest")   # the long ones first
 
 # Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
-# MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.
+# MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.  With --long those are added that
+# bring no other code to run, but more of it.
 SANITIZED_SCRIPTS = {
-    "asan": ("miltertest/", "postfix/answers", "postfix/crashes", "postfix/delivery", "postfix/faults", "postfix/life",
-             "postfix/sessions", "fault/damaged", "fault/hostile", "fault/large-record", "fault/pressure", "fault/start",
-             "fault/stop", "sendmail/sessions"),
+    "asan": ("miltertest/", "postfix/delivery", "postfix/faults", "postfix/sessions", "fault/damaged", "fault/hostile",
+             "fault/large-record", "fault/start", "fault/stop", "sendmail/sessions"),
     "tsan": ("postfix/sessions", "postfix/life"),
 }
+LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/life", "fault/pressure"), "tsan": ()}
 
 # What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (
     "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
     "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage", "scrub")]
-THREADED += ["tests/fault/test-powerloss", "tests/fault/test-stories", "tests/fault/test-sweep",
-             "tests/fuzz/replay-callbacks"]
+THREADED += ["tests/fault/test-stories", "tests/fault/test-sweep", "tests/fuzz/replay-callbacks"]
 UNITS = {"tsan": " ".join(THREADED)}
 
 # The fuzz flavour makes only its targets, which tests/fuzz/brief.py runs.
 FUZZ_TARGETS = [f"tests/fuzz/fuzz-{name}" for name in ("callbacks", "config", "log", "record")]
+
+# What a flavour's scripts and controls need; make check builds its own.  The others build all.
+TARGETS = {
+    "fuzz": FUZZ_TARGETS,
+    "tsan": ["milter/holdfast", "milter/holdfast-milter", "tests/unit/control-race"],
+}
 
 # A deliberate defect for each sanitizer, and what it must say of it.
 CONTROLS = {
@@ -236,12 +242,17 @@ def control_job(flavour):
     return Job(f"{flavour}/control", flavour, work)
 
 
-def all_jobs(limit):
+def sanitized_scripts(flavour, is_long):
+    return SANITIZED_SCRIPTS[flavour] + (LONG_SCRIPTS[flavour] if is_long else ())
+
+
+def all_jobs(limit, is_long):
     """Every job, the long ones early, so that those at a time end together."""
     scripts = [path for folder in FOLDERS for path in sorted((TOP / "tests" / folder).glob("*.py"))
                if path.is_file() and os.access(path, os.X_OK)]
     jobs = [unit_job(flavour, limit) for flavour in (*SANITIZED_SCRIPTS, "plain")]
-    for flavour, chosen in SANITIZED_SCRIPTS.items():
+    for flavour in SANITIZED_SCRIPTS:
+        chosen = sanitized_scripts(flavour, is_long)
         jobs += [script_job(path, flavour, limit) for path in scripts if script_name(path).startswith(chosen)]
         jobs += [control_job(flavour)]
     jobs += [script_job(path, "plain", limit) for path in scripts]
@@ -259,7 +270,7 @@ def make_build(flavour):
     log.unlink(missing_ok=True)
     failure = None
     try:
-        targets = FUZZ_TARGETS if flavour == "fuzz" else ["all", *CONTROLS.get(flavour, ())[:1]]
+        targets = TARGETS.get(flavour) or ["all", *CONTROLS.get(flavour, ())[:1]]
         build.build(flavour, log, targets)
     except build.BuildError as error:
         failure = f"{flavour}/build: {error}\n{tail(log.read_text(errors='replace'))}"
@@ -329,7 +340,7 @@ def main():
     lab.raise_on_signals()
     os.environ["HOLDFAST_LONG"] = "1" if arguments.long else "0"
     os.environ["HOLDFAST_KEEP"] = "1" if arguments.keep else "0"
-    jobs = choose(all_jobs(4 * 3600 if arguments.long else 900), arguments.names)
+    jobs = choose(all_jobs(4 * 3600 if arguments.long else 1800, arguments.long), arguments.names)
     if arguments.list:
         print("\n".join(job.name for job in jobs))
         return 0

@@ -146,7 +146,7 @@ class Sendmail(Mta):
 
     def empty_queue(self):
         for path in self.queue_dir.iterdir():
-            path.unlink()
+            path.unlink(missing_ok=True)    # a sender that ends meanwhile takes its own away
 
     def submit(self, message):
         """Hands a message in through sendmail(1), which hands it to the daemon by SMTP."""

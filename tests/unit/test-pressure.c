@@ -357,6 +357,7 @@ test_latency (void)
   tap_check ("hangs", faults_wait_hanging (FAULT_FDATASYNC));
   tap_check ("warns", kit_wait_until (has_event, GUINT_TO_POINTER (HF_EVENT_LATENCY_WARN)));
   tap_check ("stops", kit_wait_until (is_wanted, &late));
+  tap_check ("stops", kit_wait_until (has_event, GUINT_TO_POINTER (HF_EVENT_JOURNAL_SLOW)));
   tap_check_int ("stops", kit_events_count (HF_EVENT_JOURNAL_SLOW), 1);
   hf_pressure_check (site.pressure, &error);
   tap_check ("451, not 452", g_error_matches (error, HF_ERROR, HF_ERROR_LATE));
@@ -364,6 +365,7 @@ test_latency (void)
   tap_check ("is written after all", hf_commit_wait (commit, 20000) == HF_COMMIT_DONE);
   /* Nothing more is written, and yet it comes back: what the last group took is forgotten. */
   tap_check ("comes back", kit_wait_until (is_wanted, &well));
+  tap_check ("tells", kit_wait_until (has_event, GUINT_TO_POINTER (HF_EVENT_LATENCY_OVER))); /* a moment later */
   tap_check_int ("comes back", kit_events_count (HF_EVENT_LATENCY_OVER), 1);
   site_end (&site);
   tap_check ("end", hf_writer_stop (writer, 20000));
