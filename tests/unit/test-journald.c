@@ -164,7 +164,7 @@ test_trusted (void)
   static const Entry entries[] = {
     SMTPD ("connect from c[192.0.2.1]"),
     { "postfix/qmgr", "/usr/bin/logger", "0", "AAAA01: removed" },
-    { "postfix/qmgr", "/home/eve/qmgr", "1001", "AAAA01: removed" },
+    { "postfix/qmgr", "/srv/eve/qmgr", "1001", "AAAA01: removed" },
     { "postfix/qmgr", "/usr/lib/postfix/sbin/qmgr", "1001", "AAAA01: removed" },
     { "sm-mta", "/usr/lib/sm.bin/sendmail", "0", "starting daemon" },
     { "systemd-journald", "/usr/lib/systemd/systemd-journald", "0", "Suppressed 9 messages from postfix@-.service" },

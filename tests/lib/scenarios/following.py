@@ -158,7 +158,7 @@ def system_journal(site):
     wait_relayed(auditor, queue_ids)
     forged = site.mta.sent_line(waits, recipient)
     journal.add(forged, uid="1000", program="/usr/bin/logger")
-    journal.add(forged, uid="0", program="/home/eve/postfix/smtp")
+    journal.add(forged, uid="0", program="/srv/eve/postfix/smtp")
     queue_ids.append(send_one(site, "journal-4"))
     wait_relayed(auditor, queue_ids)
     equal(auditor.fates(waits), {recipient: ("open", None)}, "what a stranger's line says is sent")
