@@ -16,13 +16,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DAY_MS (24 * 3600 * 1000)
-
 /* Settling times are taken from so many of the newest messages. */
 #define SAMPLE "50000"
 
 const gchar *const hf_status_states[HF_STATUS_STATES]
     = { "void", "provisional", "settled", "open", "unaccounted", "lost" };
+
+/* A segment of the journal, and how much of it is written for good. */
+typedef struct
+{
+  guint64 seq;
+  guint64 end;
+} Extent;
 
 static void
 message_clear (HfStatusMessage *message)
@@ -83,18 +88,19 @@ begun_ms (int fd, guint64 size)
 }
 
 static void
-take_segment (HfStatus *self, const gchar *spool, guint64 seq, GArray *segments)
+take_segment (HfStatus *self, const gchar *spool, guint64 seq, GArray *segments, GArray *extents)
 {
   g_autofree gchar *path = hf_segment_path (spool, seq);
   const gboolean is_open = self->filter_runs && seq == self->open_segment;
   HfForecastSegment segment = { .is_there = TRUE };
+  Extent extent = { .seq = seq };
   guint64 size;
   int fd = hf_segment_open_file (path, "status", &size, NULL);
 
   if (fd < 0)
     return; /* trimmed meanwhile */
   segment.at_ms = begun_ms (fd, size);
-  segment.octets = is_open ? MIN (size, self->open_synced) : size;
+  segment.octets = extent.end = is_open ? MIN (size, self->open_synced) : size;
   hf_sys_close (&fd);
   if (hf_segment_is_carried (seq))
     {
@@ -102,6 +108,7 @@ take_segment (HfStatus *self, const gchar *spool, guint64 seq, GArray *segments)
       self->carried_octets += size;
       return;
     }
+  g_array_append_val (extents, extent);
   self->segments++;
   self->octets += size;
   if (segment.at_ms >= 0)
@@ -126,7 +133,7 @@ take_trimmed (const gchar *dir_path, GArray *segments)
 }
 
 static gboolean
-look_at_journal (HfStatus *self, const gchar *spool, GArray *segments, GError **error)
+look_at_journal (HfStatus *self, const gchar *spool, GArray *segments, GArray *extents, GError **error)
 {
   g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autoptr (GError) failed = NULL;
@@ -148,7 +155,7 @@ look_at_journal (HfStatus *self, const gchar *spool, GArray *segments, GError **
   self->open_synced = self->open_segment != 0 ? published.synced : 0;
   g_array_append_vals (seqs, carried->data, carried->len);
   for (guint i = 0; i < seqs->len; i++)
-    take_segment (self, spool, g_array_index (seqs, guint64, i), segments);
+    take_segment (self, spool, g_array_index (seqs, guint64, i), segments, extents);
   take_trimmed (dir_path, segments);
   return TRUE;
 }
@@ -300,33 +307,26 @@ measure_log (HfStatus *self, const HfConfig *config, const gchar *value)
 
 /* Octets of the journal that the books have not come to. */
 static void
-measure_journal (HfStatus *self, const gchar *spool, const gchar *value)
+measure_journal (HfStatus *self, const GArray *extents, const gchar *value)
 {
-  g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
-  g_autoptr (GArray) seqs = hf_directory_list (dir_path, NULL);
   guint64 at_seq = 0, at_offset = 0;
 
   if (value != NULL)
     sscanf (value, "segment=%" G_GUINT64_FORMAT " offset=%" G_GUINT64_FORMAT, &at_seq, &at_offset);
-  for (guint i = 0; seqs != NULL && i < seqs->len; i++)
+  for (guint i = 0; i < extents->len; i++)
     {
-      const guint64 seq = g_array_index (seqs, guint64, i);
-      g_autofree gchar *path = hf_segment_path (spool, seq);
-      guint64 end = 0;
-      struct stat st;
+      const Extent *extent = &g_array_index (extents, Extent, i);
 
-      if (seq < at_seq || hf_sys.stat (path, &st) < 0)
-        continue;
-      end = seq == self->open_segment ? self->open_synced : (guint64) st.st_size;
+      if (extent->seq > at_seq)
+        self->journal_behind += extent->end;
       /* the end of a group is padding, and its last item ends before that */
-      if (seq == at_seq)
-        end = end > at_offset + HF_BLOCK ? end - at_offset : 0;
-      self->journal_behind += end;
+      else if (extent->seq == at_seq && extent->end > at_offset + HF_BLOCK)
+        self->journal_behind += extent->end - at_offset;
     }
 }
 
 static gboolean
-take_positions (HfStatus *self, HfLedger *ledger, const HfConfig *config, GError **error)
+take_positions (HfStatus *self, HfLedger *ledger, const HfConfig *config, const GArray *extents, GError **error)
 {
   g_autofree gchar *file = NULL, *journal = NULL, *scrub = NULL;
 
@@ -334,7 +334,7 @@ take_positions (HfStatus *self, HfLedger *ledger, const HfConfig *config, GError
       || !hf_ledger_position (ledger, HF_SCRUB_SOURCE, &scrub, error))
     return FALSE;
   measure_log (self, config, file);
-  measure_journal (self, config->spool_directory, journal);
+  measure_journal (self, extents, journal);
   if (scrub != NULL)
     hf_scrub_position_parse (scrub, &self->scrub);
   return TRUE;
@@ -359,7 +359,7 @@ measure_keeping (HfStatus *self, HfLedger *ledger, const HfConfig *config, GErro
 }
 
 static gboolean
-look_at_books (HfStatus *self, const HfConfig *config, gint64 *out_first_ms, GError **error)
+look_at_books (HfStatus *self, const HfConfig *config, const GArray *extents, gint64 *out_first_ms, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   g_autoptr (HfLedger) ledger = hf_ledger_open (config->spool_directory, HF_LEDGER_READ, &failed);
@@ -373,7 +373,7 @@ look_at_books (HfStatus *self, const HfConfig *config, gint64 *out_first_ms, GEr
     }
   self->has_ledger = TRUE;
   self->auditor_runs = look_at_lock (config->spool_directory, HF_BOOKS_DIRECTORY, HF_BOOKS_LOCK, &self->auditor_since_ms);
-  return take_positions (self, ledger, config, error) && count_states (self, ledger, error)
+  return take_positions (self, ledger, config, extents, error) && count_states (self, ledger, error)
          && count_copies (self, ledger, error) && find_oldest (ledger, "open", &self->open, error)
          && find_oldest (ledger, "lost", &self->lost, error) && find_oldest (ledger, "unaccounted", &self->unaccounted, error)
          && measure_keeping (self, ledger, config, error)
@@ -386,14 +386,15 @@ gboolean
 hf_status_look (const HfConfig *config, HfStatus *out_status, GError **error)
 {
   g_autoptr (GArray) segments = g_array_new (FALSE, FALSE, sizeof (HfForecastSegment));
+  g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (Extent));
   HfForecastFacts facts = { .segments = segments, .books_since_ms = -1 };
 
   *out_status = (HfStatus){ .now_ms = hf_sys_wall_ms (), .filter_since_ms = -1, .auditor_since_ms = -1, .log_read_ms = -1,
                             .log_behind = -1, .kept_ms = -1, .damaged_since_ms = -1 };
   out_status->needs = hf_status_needs_new ();
   hf_scrub_position_init (&out_status->scrub);
-  if (!look_at_room (out_status, config, error) || !look_at_journal (out_status, config->spool_directory, segments, error)
-      || !look_at_books (out_status, config, &facts.books_since_ms, error))
+  if (!look_at_room (out_status, config, error) || !look_at_journal (out_status, config->spool_directory, segments, extents, error)
+      || !look_at_books (out_status, config, extents, &facts.books_since_ms, error))
     return FALSE;
   facts.now_ms = out_status->now_ms;
   facts.kept_ms = out_status->kept_ms;

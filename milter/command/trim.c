@@ -258,19 +258,19 @@ keep_changed (GArray *plan, const GArray *now)
   return kept;
 }
 
-static int
-remove_what_still_goes (const Trim *self, const HfConfig *config, GArray *plan)
+/* FALSE: told, with the exit code in *out_code. */
+static gboolean
+look_again (const Trim *self, const HfConfig *config, GArray *plan, int *out_code)
 {
-  int code = HF_EXIT_FINE;
-  g_autoptr (GArray) now = self->yes ? g_array_ref (plan) : make_plan (self, config, &code);
+  g_autoptr (GArray) now = make_plan (self, config, out_code);
   guint kept;
 
   if (now == NULL)
-    return code;
+    return FALSE;
   kept = keep_changed (plan, now);
   if (kept > 0)
     fprintf (stderr, "%u of them stay: what was known of them has changed meanwhile\n", kept);
-  return remove_segments (self, config, plan);
+  return TRUE;
 }
 
 static int
@@ -280,6 +280,7 @@ act (const Trim *self, const HfConfig *config, GArray *plan)
   g_autofree gchar *octets = hf_text_number (self->octets);
   g_autofree gchar *what = g_strdup_printf ("%u of %u segments with %s, %s octets", self->goes, plan->len, messages, octets);
   g_autofree gchar *question = g_strdup_printf ("Remove %s, for good?", what);
+  int code = HF_EXIT_FINE;
 
   if (self->goes == 0 || self->dry_run)
     {
@@ -289,7 +290,7 @@ act (const Trim *self, const HfConfig *config, GArray *plan)
   switch (self->yes ? HF_ANSWER_YES : hf_terminal_ask (question))
     {
     case HF_ANSWER_YES:
-      return remove_what_still_goes (self, config, plan);
+      return self->yes || look_again (self, config, plan, &code) ? remove_segments (self, config, plan) : code;
     case HF_ANSWER_NO:
       fprintf (stderr, "nothing was removed\n");
       return HF_EXIT_FINE;

@@ -30,6 +30,7 @@ struct HfScribe
 
   /* under mutex */
   GQueue groups;       /* of Group */
+  gboolean is_behind;  /* something was given since the last hf_scribe_finish() */
   gboolean finishing;  /* commit once they are entered */
   gboolean stopping;
   GError *failed;
@@ -166,6 +167,7 @@ hf_scribe_give (HfScribe *self, GString *group, const HfDaybookMark *mark, GErro
   while (self->groups.length >= WAITING_MAX)
     pthread_cond_wait (&self->changed, &self->mutex);
   g_queue_push_tail (&self->groups, given);
+  self->is_behind = TRUE;
   pthread_cond_broadcast (&self->changed);
   ok = tell (self, error);
   pthread_mutex_unlock (&self->mutex);
@@ -178,7 +180,8 @@ hf_scribe_finish (HfScribe *self, GError **error)
   gboolean ok;
 
   pthread_mutex_lock (&self->mutex);
-  self->finishing = TRUE;
+  self->finishing = self->is_behind;
+  self->is_behind = FALSE;
   pthread_cond_broadcast (&self->changed);
   while (self->finishing)
     pthread_cond_wait (&self->changed, &self->mutex);

@@ -14,6 +14,7 @@ from lib import lab, tap  # noqa: E402
 from lib.holdfast import program  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
+from lib.postfixlog import story  # noqa: E402
 from lib.segment import Segment  # noqa: E402
 from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
@@ -28,10 +29,7 @@ AFTER = 1795378000   # seconds since 1970, behind all times that are written her
 
 def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
     """A message taken and relayed, as (second, daemon, text)."""
-    texts = (("smtpd", f"{queue_id}: client=c[192.0.2.1]"), ("cleanup", f"{queue_id}: message-id=<{queue_id}@example.org>"),
-             ("qmgr", f"{queue_id}: from=<sender@example.org>, size=400, nrcpt=1 (queue active)"),
-             ("smtp", f"{queue_id}: to=<recipient@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
-              "status=sent (250 2.0.0 Ok)"), ("qmgr", f"{queue_id}: removed"))
+    texts = story(queue_id)
     return [(second, *texts[part]) for part in parts]
 
 

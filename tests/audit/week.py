@@ -8,7 +8,6 @@ is not there: its side of the milter protocol and its log are written here,
 for no MTA passes a week's mail in half a minute.
 """
 import datetime
-import json
 import pathlib
 import sys
 import time
@@ -16,54 +15,52 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import lab, tap  # noqa: E402
-from lib.holdfast import Filter, program  # noqa: E402
+from lib.auditor import Auditor  # noqa: E402
+from lib.holdfast import Filter  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.milter import Connection  # noqa: E402
+from lib.postfixlog import DEFERRED, SENT, story  # noqa: E402
 from lib.storage import FileSystem  # noqa: E402
 from lib.suite import is_long  # noqa: E402
 from lib.tap import equal, expect, wait_for  # noqa: E402
 
-DAY = 60 if is_long() else 3            # seconds
+DAY = 60 if is_long() else 3          # seconds
 RATE = 50                             # messages a second
 WEEK = 7 * DAY * RATE                 # messages
 DISK = 64 << 20
 OCTETS = 2 * DISK // WEEK             # of a message: the week brings twice what the disk holds
 STOP, WARN = 3 << 20, 5 << 20
 LATER = "1A7E1A7E1A"
-STARTED, RELEASED, CARRIED, NO_ROOM = "HF-501", "HF-514", "HF-515", "HF-517"
+RELEASED, CARRIED, NO_ROOM = "HF-514", "HF-515", "HF-517"
 
 
 class World:
-    """A filter and an auditor on a small disk, and an MTA's words to both."""
+    """A filter on a small disk, and an MTA's words to it and to its auditor."""
+
+    type = "postfix"
 
     def __init__(self, place, name, retention, warn=WARN):
         self.disk = FileSystem(place, f"disk-{name}", "ext4", str(DISK))
         self.log = place.dir / f"mail-{name}.log"
         self.log.touch()
+        self.etc = place.dir / "no-queue"
         self.filter = Filter(place, place.dir / f"{name}.sock", name=f"holdfast-{name}", spool=self.disk.path / "spool", settings={
-            "milter.socket_group": "", "journal.segment_size": "1M", "mta.type": "postfix", "mta.log": f"file:{self.log}",
-            "mta.queue": str(place.dir / "no-queue"), "pressure.space_stop": str(STOP), "pressure.space_warn": str(warn),
-            "retention.settled": f"{retention}s", "retention.carry_after": f"{DAY}s"}).start()
-        self.place = place
-        self.auditor = None
-        self.auditor_log = self.filter.dir / "auditor.log"
+            "milter.socket_group": "", "journal.segment_size": "1M", "pressure.space_stop": str(STOP),
+            "pressure.space_warn": str(warn), "retention.settled": f"{retention}s", "retention.carry_after": f"{DAY}s"}).start()
+        self.auditor = Auditor(self.filter, self)
         self.least_free = self.disk.free_bytes()
         self.sent = 0
 
-    def start_auditor(self):
-        self.auditor = self.place.spawn([str(program("holdfast-auditor")), "-c", str(self.filter.config)], self.auditor_log, cwd="/")
-        wait_for(lambda: STARTED in self.said(), 20, "the auditor to start")
+    def log_text(self):
+        return self.log.read_text()
 
-    def said(self):
-        return self.auditor_log.read_text(errors="replace")
-
-    def tell(self, *rows):
+    def tell(self, rows):
         """Lines of the MTA's log, as of now."""
         now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="microseconds")
         with open(self.log, "a", encoding="utf-8") as out:
             out.write("".join(f"{now} mx postfix/{daemon}[7]: {text}\n" for daemon, text in rows))
 
-    def pass_message(self, connection, queue_id, octets, fate):
+    def pass_message(self, connection, queue_id, octets, fate=SENT):
         """One message through the filter and, where that takes it, the MTA.  Returns the reply that decided."""
         reply = connection.mail()
         if reply.code == 250:
@@ -73,18 +70,14 @@ class World:
             reply = connection.end()
         if reply.code == 250:
             self.sent += 1
-            self.tell(("smtpd", f"{queue_id}: client=client.example.org[192.0.2.1]"),
-                      ("cleanup", f"{queue_id}: message-id=<{queue_id}@example.org>"),
-                      ("qmgr", f"{queue_id}: from=<sender@example.org>, size={len(octets)}, nrcpt=1 (queue active)"),
-                      ("smtp", f"{queue_id}: to=<recipient@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, {fate}"),
-                      *([] if "deferred" in fate else [("qmgr", f"{queue_id}: removed")]))
+            self.tell(story(queue_id, fate, len(octets)))
         self.least_free = min(self.least_free, self.disk.free_bytes())
         return reply
 
     def send_later(self):
         """The one that the next host does not take, all week long."""
         with Connection(self.filter.socket_path) as connection:
-            reply = self.pass_message(connection, LATER, b"Later.\r\n", "dsn=4.3.0, status=deferred (host mx said: 451 later)")
+            reply = self.pass_message(connection, LATER, b"Later.\r\n", DEFERRED)
         equal(reply.code, 250, f"reply to the deferred message: {reply}")
 
     def send_mail(self, count, paced=True):
@@ -95,15 +88,12 @@ class World:
         with Connection(self.filter.socket_path) as connection:
             for number in range(count):
                 time.sleep(max(0, begun + number / RATE - time.monotonic()) if paced else 0)
-                reply = self.pass_message(connection, f"{self.sent:06X}BCDEF", body, "dsn=2.0.0, status=sent (250 2.0.0 Ok)")
+                reply = self.pass_message(connection, f"{self.sent:06X}BCDEF", body)
                 if reply.code != 250:
                     refused.append(reply)
                     if not paced:
                         break
         return refused
-
-    def journal(self):
-        return sorted(int(path.stem) for path in (self.filter.spool / "journal").glob("[0-9]*.bsmtp"))
 
     def later_is_safe(self):
         """The deferred message: open, whole, readable, and one."""
@@ -113,61 +103,54 @@ class World:
         return record
 
     def sums_come_out(self):
-        wait_for(lambda: self.balance()["settled"] == self.sent - 1, 30, f"all but one to be settled: {self.balance()}")
-        result = self.filter.command("balance", "--json", check=False)
-        equal(result.returncode, 0, f"exit status of balance: {result.stdout}")
-        sums = self.balance()
+        wait_for(lambda: self.auditor.balance()[1]["settled"] == self.sent - 1, 30,
+                 f"all but one to be settled: {self.auditor.balance()}")
+        status, sums = self.auditor.balance()
+        equal(status, 0, f"exit status of balance: {sums}")
         equal((sums["journaled"], sums["open"], sums["lost"], sums["unaccounted"]), (self.sent, 1, 0, 0), f"the sums: {sums}")
-
-    def balance(self):
-        return json.loads(self.filter.command("balance", "--json", check=False).stdout.splitlines()[-1])["summary"]
-
-    def end(self):
-        for process in (self.auditor, self.filter.process):
-            if process is not None:
-                process.terminate()
-                process.wait(40)
 
 
 def say(world, what):
     print(f"# {what}: {world.sent} messages of {OCTETS} octets, {world.sent * OCTETS >> 20} MiB over a disk of {DISK >> 20} MiB, "
-          f"{world.least_free >> 20} MiB free at the least, {len(world.journal())} segments in the end", flush=True)
+          f"{world.least_free >> 20} MiB free at the least, {len(world.filter.segments())} segments in the end", flush=True)
 
 
 def whole_week(place):
     world = World(place, "week", DAY)
     world.send_later()
-    world.start_auditor()
+    world.auditor.start()
     equal(world.send_mail(WEEK), [], "replies other than 250")
     world.sums_come_out()
     say(world, "a week")
     expect(world.sent * OCTETS > DISK, "the week would have fitted on the disk")
     expect(world.least_free > WARN, f"the disk filled: {world.least_free} octets were free, the warning mark is at {WARN}")
-    expect(RELEASED not in world.said() and NO_ROOM not in world.said(), f"it was near to full: {world.said()}")
-    expect(CARRIED in world.said(), f"the deferred message was not carried forward: {world.said()}")
-    expect(1 not in world.journal(), f"the deferred message pins its segment: {world.journal()}")
+    expect(RELEASED not in world.auditor.said() and NO_ROOM not in world.auditor.said(), f"it was near to full: {world.auditor.said()}")
+    expect(CARRIED in world.auditor.said(), f"the deferred message was not carried forward: {world.auditor.said()}")
+    expect(1 not in world.filter.segments(), f"the deferred message pins its segment: {world.filter.segments()}")
     equal(pathlib.Path(world.later_is_safe()["segment"]).suffix, ".bsmtp", "where the deferred message is")
     equal(world.filter.events("HF-205"), [], "mail turned away")
-    world.end()
+    world.auditor.stop()
+    world.filter.stop()
 
 
 def released_early(place):
     """Retention is long, and the disk small: the oldest settled copies go before their time, the unsettled one never."""
     world = World(place, "pressure", 24 * 3600, warn=DISK // 2)
     world.send_later()
-    world.start_auditor()
-    equal(world.send_mail(WEEK), [], f"replies other than 250; {world.said()}")
+    world.auditor.start()
+    equal(world.send_mail(WEEK), [], f"replies other than 250; {world.auditor.said()}")
     world.sums_come_out()
     say(world, "a week under pressure")
-    expect(RELEASED in world.said(), f"no event tells that copies were released: {world.said()}")
-    left = world.journal()
+    expect(RELEASED in world.auditor.said(), f"no event tells that copies were released: {world.auditor.said()}")
+    left = world.filter.segments()
     equal(left, list(range(left[0], left[-1] + 1)), "segments: the oldest went first")
     expect(left[0] > 1, "nothing was released")
     free = world.disk.free_bytes()
     wait_for(lambda: world.disk.free_bytes() > DISK // 2 - (2 << 20), 30, f"the mark to be reached again; {free} free")
     world.later_is_safe()
     equal(world.filter.command("verify", check=False).returncode, 0, "exit status of verify")
-    world.end()
+    world.auditor.stop()
+    world.filter.stop()
 
 
 def nobody_trims(place):
@@ -178,8 +161,8 @@ def nobody_trims(place):
     say(world, "without an auditor")
     equal([reply.code for reply in refused], [452], "what MAIL is answered once the disk is full")
     expect(world.least_free < WARN, "the disk did not fill")
-    expect(1 in world.journal() and world.sent < WEEK, "something was trimmed")
-    world.end()
+    expect(1 in world.filter.segments() and world.sent < WEEK, "something was trimmed")
+    world.filter.stop()
 
 
 def main():

@@ -237,6 +237,10 @@ class Filter:
         stage = self.spool / "stage"
         return sorted(path.name for path in stage.iterdir()) if stage.exists() else []
 
+    def segments(self, where="journal"):
+        """The numbers of the segments in journal/, or in carried/."""
+        return sorted(int(path.stem) for path in (self.spool / where).glob("[0-9]*.bsmtp"))
+
     def open_files(self):
         """What the process holds open, by target: stages without a name show as deleted."""
         targets = []

@@ -40,7 +40,7 @@ SANITIZED_SCRIPTS = {
              "fault/large-record", "fault/start", "fault/stop", "sendmail/sessions"),
     "tsan": ("postfix/sessions", "postfix/life"),
 }
-LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/life", "fault/pressure"), "tsan": ()}
+LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/life", "fault/pressure")}
 
 # What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (
@@ -243,7 +243,7 @@ def control_job(flavour):
 
 
 def sanitized_scripts(flavour, is_long):
-    return SANITIZED_SCRIPTS[flavour] + (LONG_SCRIPTS[flavour] if is_long else ())
+    return SANITIZED_SCRIPTS[flavour] + (LONG_SCRIPTS.get(flavour, ()) if is_long else ())
 
 
 def all_jobs(limit, is_long):

@@ -21,9 +21,6 @@ class Spool(Filter):
     def save(self, *segments, **options):
         return [segment.save(self.journal, **options) for segment in segments]
 
-    def segments(self):
-        return sorted(int(path.stem) for path in self.journal.glob("[0-9]*.bsmtp"))
-
     def acts(self):
         return sorted((self.spool / "acts").glob("*.act"))
 

@@ -243,6 +243,7 @@ def status_tells(site):
 @scenario("a rule's REDIRECT keeps the filter from the message: it is told as unjournaled", only="postfix")
 def unjournaled(site):
     world = world_of(site)
+
     def recipients():
         return [one["recipients"][0]["address"] for one in world.auditor.unjournaled()]
 

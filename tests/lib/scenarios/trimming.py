@@ -22,10 +22,6 @@ def wait_log(site, text, limit=30):
     wait_for(lambda: text in site.mta.log_text(), limit, f"'{text}' in the log")
 
 
-def segments(made, where="journal"):
-    return sorted(int(path.stem) for path in (made.spool / where).glob("[0-9]*.bsmtp"))
-
-
 def send_relayed(site, names):
     """Messages that the next host takes at once; their queue ids, once the MTA has done with them."""
     queue_ids = [site.send(bulky(name)).queue_id for name in names]
@@ -46,7 +42,7 @@ def go_by_themselves(site):
     auditor = Auditor(made, site.mta)
     auditor.start()
     queue_ids = send_relayed(site, [f"goes-{number}" for number in range(6)])
-    wait_for(lambda: len(segments(made)) <= 2, 30, "old segments to go")
+    wait_for(lambda: len(made.segments()) <= 2, 30, "old segments to go")
     wait_for(lambda: auditor.fates_of_all() == {("relayed", "settled")}, 30, "the auditor to see all settled")
     all_is_well(made, auditor, 6)
     auditor.stop()
@@ -76,7 +72,7 @@ def all_is_well(made, auditor, settled):
     equal(needs(auditor), [], "what needs a hand")
     said = auditor.status()[1]
     equal((said["filter"]["running"], said["auditor"]["running"]), (True, True), "who runs")
-    equal((said["filter"]["segment"], said["journal"]["segments"]), (segments(made)[-1], len(segments(made))), "segments")
+    equal((said["filter"]["segment"], said["journal"]["segments"]), (made.segments()[-1], len(made.segments())), "segments")
     equal(said["recipients"]["settled"], settled, "recipients settled")
     equal(said["auditor"]["log_behind"], 0, "octets of the log that are not read")
     equal((said["forecast"]["known"], said["oldest_open"]), (False, None), "forecast of a minute's mail, and what is open")
@@ -104,10 +100,10 @@ def straggler_is_carried(site):
     wait_log(site, "status=deferred")
     auditor.start()
     send_relayed(site, [f"rest-{number}" for number in range(4)])
-    wait_for(lambda: segments(made, "carried"), 30, "the deferred message to be carried forward")
-    wait_for(lambda: len(segments(made)) <= 2, 30, "the segments it kept to go")
+    wait_for(lambda: made.segments("carried"), 30, "the deferred message to be carried forward")
+    wait_for(lambda: len(made.segments()) <= 2, 30, "the segments it kept to go")
     record = made.record_of(straggler)
-    equal(record["segment"], f"{segments(made, 'carried')[0]}.bsmtp", "where its copy is")
+    equal(record["segment"], f"{made.segments('carried')[0]}.bsmtp", "where its copy is")
     equal([(one["address"], one["state"]) for one in record["recipients"]],
           [("later@example.net", "open"), ("recipient@example.net", "settled")], "what is known of its recipients")
     text = (made.spool / "carried" / record["segment"]).read_text()
@@ -123,7 +119,7 @@ def straggler_is_carried(site):
     site.sink.refuse("RCPT", None)
     site.mta.flush()
     wait_log(site, f"{straggler}: removed")
-    wait_for(lambda: not segments(made, "carried"), 30, "the carried copy to go once its message is delivered")
+    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
     auditor.stop()
     expect(CARRIED in auditor.said(), "no event tells that mail was carried forward")
     equal(sums_come_out(auditor)["open"], 0, "recipients that are open in the end")
@@ -150,13 +146,13 @@ def readers_are_waited_for(site):
         send_relayed(site, ["newer-1", "newer-2"])
         wait_for(lambda: auditor.fates_of_all() == {("relayed", "settled")}, 30, "the auditor to see all settled")
         time.sleep(3)                      # three passes, each of which would remove them
-        equal(segments(made)[:6], [1, 2, 3, 4, 5, 6], "segments while they are read")
+        equal(made.segments()[:6], [1, 2, 3, 4, 5, 6], "segments while they are read")
         rest, said = reader.communicate(timeout=60)
     finally:
         reader.kill()
         reader.wait()
     equal(reader.returncode, 0, f"exit status of export: {said}")
     equal((first + rest).count(b"\nSubject: read-"), 6, "messages exported")
-    wait_for(lambda: len(segments(made)) <= 2, 30, "the segments to go once nobody reads")
+    wait_for(lambda: len(made.segments()) <= 2, 30, "the segments to go once nobody reads")
     auditor.stop()
     sums_come_out(auditor)
