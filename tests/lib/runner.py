@@ -36,11 +36,11 @@ FOLDERS = ("postfix", "sendmail", "audit", "fault", "command", "miltertest")   #
 # MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.  With --long those are added that
 # bring no other code to run, but more of it.
 SANITIZED_SCRIPTS = {
-    "asan": ("miltertest/", "postfix/delivery", "postfix/faults", "postfix/sessions", "fault/damaged", "fault/hostile",
+    "asan": ("miltertest/", "postfix/faults", "postfix/sessions", "fault/damaged", "fault/hostile",
              "fault/large-record", "fault/start", "fault/stop", "sendmail/sessions"),
     "tsan": ("postfix/sessions", "postfix/life"),
 }
-LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/life", "fault/pressure")}
+LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/delivery", "postfix/life", "fault/pressure")}
 
 # What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (

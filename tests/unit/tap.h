@@ -33,9 +33,9 @@ typedef struct
 /* Sanitizers make everything slower: of many cases like each other, a build
  * with one runs one in so many. */
 #if defined __SANITIZE_THREAD__
-#define TAP_STRIDE 24
+#define TAP_STRIDE 32
 #elif defined __SANITIZE_ADDRESS__
-#define TAP_STRIDE 12
+#define TAP_STRIDE 16
 #else
 #define TAP_STRIDE 1
 #endif
