@@ -4,7 +4,7 @@
  *   visits.c     SMTP sessions, whose lines are evidence for their messages
  *   envelope.c   messages of the journal, and which mail of the log is theirs
  *   judge.c      what recipients came to, and what is written of it
- *   restore.c    the open accounts of an earlier run
+ *   restore.c    the open accounts of an earlier run (their lines: restore-lines.h)
  */
 #pragma once
 
@@ -24,23 +24,32 @@ typedef struct HfEnvelope HfEnvelope;
 typedef struct
 {
   gchar *address;
-  gchar *detail;
+  GRefString *detail; /* nullable; many are told the same */
   HfFinding finding; /* as last written */
   gboolean declared; /* settled by an operator's act */
 } HfSlot;
 
 struct HfEnvelope
 {
+  HfId id; /* first, so that an envelope is its own key in HfAccounts.envelopes */
+  guint n_slots;
   HfEnvelope *next_same_queue; /* unmatched ones */
-  HfId id;
-  gchar *queue;
+  gchar *queue;       /* NULL where the journal has none, and as soon as @mail tells it */
   gchar *void_reason; /* NULL: the filter claims no failure */
   gint64 at_ms;
   HfMail *mail;       /* NULL: the log has not named it */
-  HfSlot *slots;
-  guint n_slots;
   guint changed : 1;  /* in HfAccounts.changed_envelopes */
+  HfSlot slots[];
 };
+
+/* What is known of a mail and not written yet. */
+typedef struct
+{
+  GString *lines;     /* nullable: evidence */
+  guint64 first_seq;  /* of lines */
+  gchar *message_id;  /* nullable */
+  GPtrArray *legs;    /* nullable; of HfLeg: changed; NULL stands for the unnamed */
+} HfDraft;
 
 /* A message of the log that the books still have. */
 struct HfMail
@@ -49,11 +58,8 @@ struct HfMail
   guint64 n;          /* 0: known from lines that were kept for others; nothing is written of it */
   const HfMessage *message;
   HfEnvelope *envelope;
-  GString *lines;     /* evidence not written yet, or NULL */
-  guint64 first_seq;  /* of lines */
+  HfDraft *draft;     /* NULL when there is nothing to write */
   guint64 last_seq;   /* of the newest evidence */
-  gchar *message_id;  /* not written yet, or NULL */
-  GPtrArray *legs;    /* of HfLeg: changed and not written; NULL stands for the unnamed */
   gint64 absent_ms;   /* of the first snapshot that did not list it; 0 */
   guint absent : 2;   /* snapshots in a row that did not list it, up to 2 */
   guint corrupt : 1;  /* the queue's corrupt/ or a Qf file has it */
@@ -76,7 +82,7 @@ struct HfAccounts
   gint64 now_ms;
 
   GHashTable *mails;          /* serial to HfMail */
-  GHashTable *envelopes;      /* id to HfEnvelope */
+  GHashTable *envelopes;      /* HfEnvelope by id */
   GHashTable *loose_mails;    /* queue id to HfMail without an envelope */
   GHashTable *loose_envelopes; /* queue id to HfEnvelope without a mail */
   GPtrArray *changed_mails, *changed_envelopes;
@@ -98,6 +104,8 @@ struct HfAccounts
 /* accounts.c */
 void hf_mail_mark (HfAccounts *self, HfMail *mail);
 void hf_mail_free (gpointer mail);
+HfDraft *hf_mail_draft (HfMail *mail);
+void hf_mail_drop_draft (HfMail *mail);
 HfMail *hf_mail_of (HfAccounts *self, const HfMessage *message);
 void hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
                        HfSlice text);
@@ -115,6 +123,7 @@ void hf_accounts_session_end (HfAccounts *self, const HfLogEvent *event);
 void hf_accounts_sessions_tell (HfAccounts *self);
 
 /* envelope.c */
+void hf_slot_set_detail (HfSlot *slot, const gchar *detail);
 void hf_envelope_mark (HfAccounts *self, HfEnvelope *envelope);
 void hf_envelope_free (gpointer envelope);
 HfEnvelope *hf_envelope_add (HfAccounts *self, const gchar *id, const gchar *queue, gint64 at_ms, guint n_slots);

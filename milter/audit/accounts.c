@@ -9,15 +9,35 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Begun when there is none. */
+HfDraft *
+hf_mail_draft (HfMail *mail)
+{
+  if (mail->draft == NULL)
+    mail->draft = g_new0 (HfDraft, 1);
+  return mail->draft;
+}
+
+void
+hf_mail_drop_draft (HfMail *mail)
+{
+  HfDraft *draft = g_steal_pointer (&mail->draft);
+
+  if (draft == NULL)
+    return;
+  if (draft->lines != NULL)
+    g_string_free (draft->lines, TRUE);
+  g_clear_pointer (&draft->legs, g_ptr_array_unref);
+  g_free (draft->message_id);
+  g_free (draft);
+}
+
 void
 hf_mail_free (gpointer data)
 {
   HfMail *mail = data;
 
-  if (mail->lines != NULL)
-    g_string_free (mail->lines, TRUE);
-  g_clear_pointer (&mail->legs, g_ptr_array_unref);
-  g_free (mail->message_id);
+  hf_mail_drop_draft (mail);
   g_free (mail);
 }
 
@@ -47,8 +67,14 @@ restored_number (HfAccounts *self, const HfMessage *message)
 {
   g_autofree gchar *key = g_strdup_printf ("%s %s", message->queue_id, hf_books_name (self->books, message->host));
   GQueue *numbers = g_hash_table_lookup (self->numbers, key);
+  guint64 number;
 
-  return numbers != NULL ? GPOINTER_TO_SIZE (g_queue_pop_head (numbers)) : 0;
+  if (numbers == NULL)
+    return 0;
+  number = GPOINTER_TO_SIZE (g_queue_pop_head (numbers));
+  if (g_queue_is_empty (numbers))
+    g_hash_table_remove (self->numbers, key);
+  return number;
 }
 
 /* The account of a message, opened at its first mention. */
@@ -109,17 +135,20 @@ void
 hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, guint64 offset, guint64 number,
                   HfSlice text)
 {
+  HfDraft *draft;
+
   if (mail->last_seq == seq)
     return;
   mail->last_seq = seq;
   if (self->restoring)
     return;
-  if (mail->lines == NULL)
+  draft = hf_mail_draft (mail);
+  if (draft->lines == NULL)
     {
-      mail->lines = g_string_sized_new (1024);
-      mail->first_seq = seq;
+      draft->lines = g_string_sized_new (1024);
+      draft->first_seq = seq;
     }
-  hf_evidence_append (mail->lines, seq, source, offset, number, text);
+  hf_evidence_append (draft->lines, seq, source, offset, number, text);
   mail->as_restored = FALSE;
   hf_mail_mark (self, mail);
 }
@@ -191,8 +220,10 @@ on_evidence (const HfMessage *message, const HfLogEvent *event, gpointer data)
     hf_accounts_session_join (self, mail, event);
   if ((event->kind == HF_LOG_CONTENT || event->kind == HF_LOG_COLLECTED) && event->text.length > 0 && !self->restoring)
     {
-      g_free (mail->message_id);
-      mail->message_id = hf_slice_dup (event->text);
+      HfDraft *draft = hf_mail_draft (mail);
+
+      g_free (draft->message_id);
+      draft->message_id = hf_slice_dup (event->text);
       mail->described = FALSE;
     }
   hf_mail_add_line (self, mail, self->seq, self->source, self->offset, self->number, self->raw);
@@ -209,10 +240,12 @@ on_changed (const HfChange *change, gpointer data)
   mail->as_restored = FALSE;
   if (mail->envelope == NULL)
     {
-      if (mail->legs == NULL)
-        mail->legs = g_ptr_array_new ();
-      if (!g_ptr_array_find (mail->legs, change->leg, NULL))
-        g_ptr_array_add (mail->legs, (gpointer) change->leg);
+      HfDraft *draft = hf_mail_draft (mail);
+
+      if (draft->legs == NULL)
+        draft->legs = g_ptr_array_new ();
+      if (!g_ptr_array_find (draft->legs, change->leg, NULL))
+        g_ptr_array_add (draft->legs, (gpointer) change->leg);
     }
   hf_mail_mark (self, mail);
 }
@@ -270,7 +303,7 @@ hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
   self->books = hf_books_new (&books);
   hf_intake_init (&self->intake, self->books, settings->mta);
   self->mails = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, hf_mail_free);
-  self->envelopes = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, hf_envelope_free);
+  self->envelopes = g_hash_table_new_full (g_str_hash, g_str_equal, hf_envelope_free, NULL);
   self->loose_mails = g_hash_table_new (g_str_hash, g_str_equal);
   self->loose_envelopes = g_hash_table_new (g_str_hash, g_str_equal);
   self->changed_mails = g_ptr_array_new ();

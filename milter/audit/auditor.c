@@ -20,8 +20,8 @@
 
 /* What a round takes in at most.  Lines wait in memory for their group, and
  * mail of the journal is to be known before its lines are. */
-#define ROUND_LINES 20000
-#define ROUND_RECORDS 20000
+#define ROUND_LINES 10000
+#define ROUND_RECORDS 10000
 #define PART_RECORDS 2000
 
 /* How far the journal is read ahead of the log: what is known and has no lines

@@ -51,7 +51,7 @@ typedef struct
 struct HfBooks
 {
   HfBooksSettings settings;
-  GHashTable *by_id; /* queue id -> newest HfMessage of that id; key is its own */
+  GHashTable *by_id; /* the newest HfMessage of each queue id, which is its key: a set takes half the room */
   HfMessage *oldest, *newest;
   guint64 n_live;
   guint64 seq, last_serial;

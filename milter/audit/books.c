@@ -169,7 +169,7 @@ hf_books_begin (HfBooks *self, const HfLogEvent *event, HfSlice queue_id, gboole
 
   if (queue_id.length == 0 || queue_id.length > HF_QUEUE_ID_MAX)
     return NULL;
-  message = hf_message_new ();
+  message = hf_message_new (self->settings.evidence == NULL);
   memcpy (message->queue_id, queue_id.at, queue_id.length);
   message->serial = ++self->last_serial;
   message->generation = older != NULL ? older->generation + 1 : 1;
@@ -187,7 +187,7 @@ hf_books_begin (HfBooks *self, const HfLogEvent *event, HfSlice queue_id, gboole
   message->next_same_id = head;
   if (head != NULL)
     g_hash_table_remove (self->by_id, head->queue_id);
-  g_hash_table_insert (self->by_id, message->queue_id, message);
+  g_hash_table_add (self->by_id, message);
   message->older = self->newest;
   if (self->newest != NULL)
     self->newest->newer = message;
@@ -208,7 +208,7 @@ unlink_message (HfBooks *self, HfMessage *message)
     {
       g_hash_table_remove (self->by_id, message->queue_id);
       if (message->next_same_id != NULL)
-        g_hash_table_insert (self->by_id, message->next_same_id->queue_id, message->next_same_id);
+        g_hash_table_add (self->by_id, message->next_same_id);
     }
   else
     {
@@ -416,8 +416,9 @@ move_line (HfBooks *self, GQueue *line, guint64 grace)
 void
 hf_books_add_evidence (HfBooks *self, HfMessage *message, const HfLogEvent *event)
 {
-  hf_message_add_evidence (message, event);
-  if (self->settings.evidence != NULL)
+  if (self->settings.evidence == NULL)
+    hf_message_add_evidence (message, event);
+  else
     self->settings.evidence (message, event, self->settings.data);
 }
 

@@ -44,7 +44,8 @@ typedef struct
   /* nullable: called for each event, before it is entered; must not call back. */
   void (*entering) (const HfLogEvent *event, gpointer data);
 
-  /* nullable: called for each line that told something of @message. */
+  /* nullable: called for each line that told something of @message, which then
+   * keeps none of them itself. */
   void (*evidence) (const HfMessage *message, const HfLogEvent *event, gpointer data);
 
   /* nullable: called when it is found out which message @child comes from; must

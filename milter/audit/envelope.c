@@ -17,6 +17,14 @@
 #define LATE_MS (G_GINT64_CONSTANT (10) * 24 * 3600 * 1000)
 
 void
+hf_slot_set_detail (HfSlot *slot, const gchar *detail)
+{
+  g_clear_pointer (&slot->detail, g_ref_string_release);
+  if (detail != NULL)
+    slot->detail = g_ref_string_new_intern (detail);
+}
+
+void
 hf_envelope_free (gpointer data)
 {
   HfEnvelope *self = data;
@@ -24,9 +32,8 @@ hf_envelope_free (gpointer data)
   for (guint i = 0; i < self->n_slots; i++)
     {
       g_free (self->slots[i].address);
-      g_free (self->slots[i].detail);
+      hf_slot_set_detail (&self->slots[i], NULL);
     }
-  g_free (self->slots);
   g_free (self->queue);
   g_free (self->void_reason);
   g_free (self);
@@ -92,14 +99,13 @@ hf_mail_set_loose (HfAccounts *self, HfMail *mail, gboolean loose)
 HfEnvelope *
 hf_envelope_add (HfAccounts *self, const gchar *id, const gchar *queue, gint64 at_ms, guint n_slots)
 {
-  HfEnvelope *envelope = g_new0 (HfEnvelope, 1);
+  HfEnvelope *envelope = g_malloc0 (sizeof *envelope + n_slots * sizeof *envelope->slots);
 
   g_strlcpy (envelope->id.text, id, sizeof envelope->id.text);
   envelope->queue = g_strdup (queue);
   envelope->at_ms = at_ms;
   envelope->n_slots = n_slots;
-  envelope->slots = g_new0 (HfSlot, n_slots);
-  g_hash_table_insert (self->envelopes, envelope->id.text, envelope);
+  g_hash_table_add (self->envelopes, envelope);
   set_loose (self, envelope, TRUE);
   return envelope;
 }
@@ -207,7 +213,9 @@ hf_envelope_bind (HfAccounts *self, HfEnvelope *envelope, HfMail *mail)
   hf_mail_set_loose (self, mail, FALSE);
   envelope->mail = mail;
   mail->envelope = envelope;
-  g_clear_pointer (&mail->legs, g_ptr_array_unref);
+  g_clear_pointer (&envelope->queue, g_free);
+  if (mail->draft != NULL)
+    g_clear_pointer (&mail->draft->legs, g_ptr_array_unref);
 }
 
 static void

@@ -221,14 +221,15 @@ static void
 tell (const HfEnvelope *envelope, HfState state, guint count, const HfSlot *slot)
 {
   g_autofree gchar *number = g_strdup_printf ("%u", count);
+  const gchar *queue = envelope->mail != NULL ? envelope->mail->message->queue_id : envelope->queue;
 
   if (count == 0)
     return;
   if (state == HF_STATE_LOST)
-    hf_event (HF_EVENT_MAIL_LOST, NULL, "queue", envelope->queue, "id", envelope->id.text, "recipients", number,
+    hf_event (HF_EVENT_MAIL_LOST, NULL, "queue", queue, "id", envelope->id.text, "recipients", number,
               "recipient", slot->address, "detail", slot->detail, NULL);
   else
-    hf_event (HF_EVENT_MAIL_UNACCOUNTED, NULL, "queue", envelope->queue, "id", envelope->id.text, "recipients", number,
+    hf_event (HF_EVENT_MAIL_UNACCOUNTED, NULL, "queue", queue, "id", envelope->id.text, "recipients", number,
               "recipient", slot->address, "detail", slot->detail, NULL);
 }
 
@@ -258,8 +259,8 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
           counts[verdict.finding.state]++;
           examples[verdict.finding.state] = slot;
         }
-      g_free (slot->detail);
-      slot->detail = verdict.detail;
+      hf_slot_set_detail (slot, verdict.detail);
+      g_free (verdict.detail);
       slot->finding = verdict.finding;
       write_fate (self, envelope, i);
     }
@@ -289,13 +290,14 @@ describe (HfAccounts *self, HfMail *mail)
   hf_statement_add (builder, "instance", hf_books_name (self->books, message->label), -1);
   hf_accounts_add_time (builder, "at", message->arrived_ms);
   hf_statement_add (builder, "sender", message->sender, -1);
-  hf_statement_add (builder, "message_id", mail->message_id, -1);
+  hf_statement_add (builder, "message_id", mail->draft != NULL ? mail->draft->message_id : NULL, -1);
   hf_statement_add (builder, "parent", message->parent, -1);
   hf_statement_add (builder, "link", hf_describe_link ((HfLink) message->parent_link), -1);
   if (message->accepted)
     hf_statement_add_number (builder, "accepted", 1);
   hf_statement_end (builder);
-  g_clear_pointer (&mail->message_id, g_free);
+  if (mail->draft != NULL)
+    g_clear_pointer (&mail->draft->message_id, g_free);
 }
 
 static void
@@ -325,27 +327,27 @@ write_leg (HfAccounts *self, HfMail *mail, const HfLeg *leg)
 void
 hf_judge_mail (HfAccounts *self, HfMail *mail)
 {
+  const HfDraft *draft;
+
   if (self->restoring || mail->n == 0)
     return;
   describe (self, mail);
-  if (mail->lines != NULL && mail->lines->len > 0)
+  draft = mail->draft;
+  if (draft != NULL && draft->lines != NULL && draft->lines->len > 0)
     {
       HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "evidence");
 
       hf_statement_add_number (builder, "mail", mail->n);
-      hf_statement_add_number (builder, "seq", mail->first_seq);
-      hf_statement_add (builder, "lines", mail->lines->str, (gssize) mail->lines->len);
+      hf_statement_add_number (builder, "seq", draft->first_seq);
+      hf_statement_add (builder, "lines", draft->lines->str, (gssize) draft->lines->len);
       hf_statement_end (builder);
     }
-  if (mail->lines != NULL)
-    g_string_free (mail->lines, TRUE);
-  mail->lines = NULL;
   if (mail->envelope != NULL)
     hf_judge_envelope (self, mail->envelope);
   else
-    for (guint i = 0; mail->legs != NULL && i < mail->legs->len; i++)
-      write_leg (self, mail, g_ptr_array_index (mail->legs, i));
-  g_clear_pointer (&mail->legs, g_ptr_array_unref);
+    for (guint i = 0; draft != NULL && draft->legs != NULL && i < draft->legs->len; i++)
+      write_leg (self, mail, g_ptr_array_index (draft->legs, i));
+  hf_mail_drop_draft (mail);
 }
 
 /* ---- the queue ---- */
@@ -396,12 +398,13 @@ is_open (const HfMail *mail)
 static gboolean
 look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
 {
-  const HfQueued *found = hf_queue_find (queue, mail->message->queue_id);
+  HfQueuePlace place = HF_QUEUE_QUEUED;
+  const gboolean found = hf_queue_find (queue, mail->message->queue_id, &place);
   const gboolean was_absent = mail->absent > 0, was_corrupt = mail->corrupt;
 
-  mail->listed = found != NULL && found->place != HF_QUEUE_GIVEN_UP;
-  mail->corrupt = found != NULL && found->place == HF_QUEUE_GIVEN_UP;
-  if (found != NULL)
+  mail->listed = found && place != HF_QUEUE_GIVEN_UP;
+  mail->corrupt = found && place == HF_QUEUE_GIVEN_UP;
+  if (found)
     {
       mail->absent = 0;
       if (was_absent || mail->corrupt != was_corrupt)

@@ -6,9 +6,10 @@
 
 #include "milter/audit/message.h"
 
-/* Room that comes with the message itself; enough for one recipient and all the
- * evidence that is kept, so that a message which is tried again takes no more. */
-#define FIRST_BLOCK 272
+/* Room that comes with the message itself; enough for one recipient, so that a
+ * message which is tried again takes no more. */
+#define FIRST_BLOCK 120
+#define FIRST_EVIDENCE (HF_EVIDENCE_MAX / HF_EVIDENCE_CHUNK * sizeof (HfEvidenceChunk))
 #define NEXT_BLOCK 248
 
 /* From here on recipients are looked up in a table. */
@@ -25,13 +26,13 @@ struct HfArenaBlock
 };
 
 HfMessage *
-hf_message_new (void)
+hf_message_new (gboolean keeps_evidence)
 {
-  gsize fixed = sizeof (HfMessage) + sizeof (HfArenaBlock);
-  HfMessage *self = g_malloc0 (fixed + FIRST_BLOCK);
+  const gsize room = FIRST_BLOCK + (keeps_evidence ? FIRST_EVIDENCE : 0);
+  HfMessage *self = g_malloc0 (sizeof *self + sizeof (HfArenaBlock) + room);
 
   self->arena = (HfArenaBlock *)(self + 1);
-  self->arena->size = FIRST_BLOCK;
+  self->arena->size = (guint32) room;
   return self;
 }
 

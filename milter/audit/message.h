@@ -108,14 +108,15 @@ typedef struct HfSession HfSession;
 
 struct HfMessage
 {
+  gchar queue_id[HF_QUEUE_ID_MAX + 1]; /* first, so that a message is its own key in HfBooks.by_id */
   HfMessage *next_same_id; /* older generations, other hosts and instances */
   HfMessage *newer, *older; /* all that are in the books */
-  gchar queue_id[HF_QUEUE_ID_MAX + 1];
   guint64 serial;      /* from 1, in the order of first mention */
   guint32 generation;  /* of this id, from 1 */
   guint16 host, instance, label; /* see hf_books_name */
   guint8 mta;          /* HfMta */
   guint8 closed;       /* HfClosed */
+  guint32 n_evidence;
 
   /* line counts: the books' measure of before and after */
   guint64 opened_seq, alive_seq, seen_seq, closed_seq;
@@ -154,7 +155,6 @@ struct HfMessage
   guint32 n_legs;
   guint32 n_unsettled;     /* legs neither settled nor void */
   guint32 n_unseen;        /* legs passed to a child that no line knows yet */
-  guint32 n_evidence;
 
   const gchar *sender;       /* nullable: not known */
   const gchar *hint;         /* nullable: a recipient named beside a policy */
@@ -172,7 +172,8 @@ struct HfMessage
   HfArenaBlock *arena;
 };
 
-HfMessage *hf_message_new (void);
+/* With room for what is kept of one recipient; and, where it @keeps_evidence, of that. */
+HfMessage *hf_message_new (gboolean keeps_evidence);
 void hf_message_free (HfMessage *self);
 
 /* A copy that lives as long as the message; NULL for no slice. */

@@ -31,6 +31,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/queue.c milter/audit/queue.h \
 	milter/audit/reply.c milter/audit/reply.h \
 	milter/audit/restore.c \
+	milter/audit/restore-lines.c milter/audit/restore-lines.h \
 	milter/audit/result.c \
 	milter/audit/rotated.c milter/audit/rotated.h \
 	milter/audit/scrub.c milter/audit/scrub.h \

@@ -6,31 +6,24 @@
 #include "milter/audit/logevent.h"
 #include "milter/base/error.h"
 
-#include <errno.h>
+#include <gio/gio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
+/* A queue may hold a million messages: only their ids are kept. */
 struct HfQueue
 {
-  GHashTable *by_id; /* to HfQueued */
+  GHashTable *places; /* queue id to HfQueuePlace */
+  GStringChunk *ids;
 };
-
-static void
-queued_free (gpointer data)
-{
-  HfQueued *queued = data;
-
-  g_free (queued->queue_id);
-  g_clear_pointer (&queued->recipients, g_ptr_array_unref);
-  g_free (queued);
-}
 
 HfQueue *
 hf_queue_new (void)
 {
   HfQueue *self = g_new0 (HfQueue, 1);
 
-  self->by_id = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, queued_free);
+  self->places = g_hash_table_new (g_str_hash, g_str_equal);
+  self->ids = g_string_chunk_new (4096);
   return self;
 }
 
@@ -39,53 +32,40 @@ hf_queue_free (HfQueue *self)
 {
   if (self == NULL)
     return;
-  g_hash_table_unref (self->by_id);
+  g_hash_table_unref (self->places);
+  g_string_chunk_free (self->ids);
   g_free (self);
 }
 
-/* A file that moved while the queue was read is met twice; @recipients is taken. */
+/* A file that moved while the queue was read is met twice. */
 void
-hf_queue_add (HfQueue *self, const gchar *queue_id, HfQueuePlace place, GPtrArray *recipients)
+hf_queue_add (HfQueue *self, const gchar *queue_id, HfQueuePlace place)
 {
-  HfQueued *queued = g_new0 (HfQueued, 1);
+  gpointer known;
 
-  queued->queue_id = g_strdup (queue_id);
-  queued->place = place;
-  queued->recipients = recipients;
-  g_hash_table_replace (self->by_id, queued->queue_id, queued);
+  if (!g_hash_table_lookup_extended (self->places, queue_id, &known, NULL))
+    known = g_string_chunk_insert (self->ids, queue_id);
+  g_hash_table_insert (self->places, known, GINT_TO_POINTER (place));
 }
 
-const HfQueued *
-hf_queue_find (const HfQueue *self, const gchar *queue_id)
+gboolean
+hf_queue_find (const HfQueue *self, const gchar *queue_id, HfQueuePlace *out_place)
 {
-  return g_hash_table_lookup (self->by_id, queue_id);
+  gpointer place;
+
+  if (!g_hash_table_lookup_extended (self->places, queue_id, NULL, &place))
+    return FALSE;
+  *out_place = (HfQueuePlace) GPOINTER_TO_INT (place);
+  return TRUE;
 }
 
 guint
 hf_queue_size (const HfQueue *self)
 {
-  return g_hash_table_size (self->by_id);
+  return g_hash_table_size (self->places);
 }
 
 /* ---- Postfix ---- */
-
-static GPtrArray *
-recipients_of (JsonObject *object)
-{
-  GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
-  JsonNode *node = json_object_get_member (object, "recipients");
-  JsonArray *array = node != NULL && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
-
-  for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
-    {
-      JsonNode *element = json_array_get_element (array, i);
-
-      if (JSON_NODE_HOLDS_OBJECT (element))
-        g_ptr_array_add (found, g_strdup (json_object_get_string_member_with_default (json_node_get_object (element),
-                                                                                      "address", "")));
-    }
-  return found;
-}
 
 gboolean
 hf_queue_add_json (HfQueue *self, const gchar *line, GError **error)
@@ -101,29 +81,70 @@ hf_queue_add_json (HfQueue *self, const gchar *line, GError **error)
   name = json_object_get_string_member_with_default (object, "queue_name", "");
   if (queue_id[0] == '\0')
     return hf_error_set (error, HF_ERROR_CORRUPT, "queue", "postqueue printed an entry without an id");
-  hf_queue_add (self, queue_id, strcmp (name, "hold") == 0 ? HF_QUEUE_HELD : HF_QUEUE_QUEUED, recipients_of (object));
+  hf_queue_add (self, queue_id, strcmp (name, "hold") == 0 ? HF_QUEUE_HELD : HF_QUEUE_QUEUED);
   return TRUE;
 }
 
-static gchar *
-run (const gchar *const *argv, GError **error)
+/* FALSE with HF_ERROR_NOT_FOUND for no such program, else HF_ERROR_IO. */
+static gboolean
+is_not_run (const gchar *const *argv, const GError *failed, GError **error)
 {
-  g_autoptr (GError) failed = NULL;
-  g_autofree gchar *out = NULL, *err = NULL;
-  gint status = 0;
+  return hf_error_set (error, g_error_matches (failed, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? HF_ERROR_NOT_FOUND : HF_ERROR_IO,
+                       "queue", "cannot run %s: %s", argv[0], failed->message);
+}
 
-  if (!g_spawn_sync (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, &err, &status, &failed))
+/* All lines that it prints, also behind one that can't be read: a writer that is not heard out never ends. */
+static gboolean
+add_lines (HfQueue *self, GInputStream *from, GError **error)
+{
+  g_autoptr (GDataInputStream) lines = g_data_input_stream_new (from);
+  g_autoptr (GError) failed = NULL;
+  gboolean ok = TRUE;
+  gchar *line;
+
+  while ((line = g_data_input_stream_read_line (lines, NULL, NULL, &failed)) != NULL)
     {
-      hf_error_set (error, g_error_matches (failed, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? HF_ERROR_NOT_FOUND : HF_ERROR_IO,
-                    "queue", "cannot run %s: %s", argv[0], failed->message);
-      return NULL;
+      if (ok && line[0] != '\0')
+        ok = hf_queue_add_json (self, line, error);
+      g_free (line);
     }
-  if (!g_spawn_check_wait_status (status, NULL))
-    {
-      hf_error_set (error, HF_ERROR_BUSY, "queue", "%s failed, so the queue is not known: %s", argv[0], g_strstrip (err));
-      return NULL;
-    }
-  return g_steal_pointer (&out);
+  if (ok && failed != NULL)
+    ok = hf_error_set (error, HF_ERROR_IO, "queue", "what postqueue prints can't be read: %s", failed->message);
+  return ok;
+}
+
+/* What a program says of its failure, as far as it fits. */
+static void
+read_complaint (GInputStream *from, gchar *out, gsize size)
+{
+  gsize length = 0;
+
+  g_input_stream_read_all (from, out, size - 1, &length, NULL, NULL);
+  out[length] = '\0';
+  g_strstrip (out);
+}
+
+/* One entry a line, as it is printed: the whole of a long queue would take hundreds of megabytes. */
+static gboolean
+add_postqueue (HfQueue *self, const gchar *const *argv, GError **error)
+{
+  g_autoptr (GError) failed = NULL, unread = NULL;
+  g_autoptr (GSubprocess) process
+      = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &failed);
+  gchar complaint[1024];
+
+  if (process == NULL)
+    return is_not_run (argv, failed, error);
+  add_lines (self, g_subprocess_get_stdout_pipe (process), &unread);
+  read_complaint (g_subprocess_get_stderr_pipe (process), complaint, sizeof complaint);
+  if (!g_subprocess_wait (process, NULL, &failed))
+    return hf_error_set (error, HF_ERROR_IO, "queue", "%s: %s", argv[0], failed->message);
+  if (!g_subprocess_get_successful (process))
+    return hf_error_set (error, HF_ERROR_BUSY, "queue", "%s failed, so the queue is not known: %s", argv[0], complaint);
+  if (unread == NULL)
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&unread));
+  return FALSE;
 }
 
 /* One level or two of hashed directories. */
@@ -138,7 +159,7 @@ scan_corrupt (HfQueue *self, const gchar *path, guint depth)
       g_autofree gchar *below = g_build_filename (path, name, NULL);
 
       if (hf_queue_id_is_postfix (hf_slice (name)) && g_file_test (below, G_FILE_TEST_IS_REGULAR))
-        hf_queue_add (self, name, HF_QUEUE_GIVEN_UP, NULL);
+        hf_queue_add (self, name, HF_QUEUE_GIVEN_UP);
       else if (depth > 0 && g_file_test (below, G_FILE_TEST_IS_DIR))
         scan_corrupt (self, below, depth - 1);
     }
@@ -150,10 +171,12 @@ static void
 look_for_corrupt (HfQueue *self, const gchar *config_directory)
 {
   const gchar *const argv[] = { "postconf", "-c", config_directory, "-h", "queue_directory", NULL };
-  g_autofree gchar *out = run (argv, NULL);
+  g_autofree gchar *out = NULL;
   g_autofree gchar *path = NULL;
+  gint status = 0;
 
-  if (out == NULL)
+  if (!g_spawn_sync (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, NULL)
+      || !g_spawn_check_wait_status (status, NULL))
     return;
   path = g_build_filename (g_strstrip (out), "corrupt", NULL);
   scan_corrupt (self, path, 2);
@@ -164,54 +187,23 @@ hf_queue_read_postfix (const gchar *config_directory, GError **error)
 {
   const gchar *const argv[] = { "postqueue", "-c", config_directory, "-j", NULL };
   g_autoptr (HfQueue) self = hf_queue_new ();
-  g_autofree gchar *out = run (argv, error);
-  g_auto (GStrv) lines = NULL;
 
-  if (out == NULL)
+  if (!add_postqueue (self, argv, error))
     return NULL;
-  lines = g_strsplit (out, "\n", -1);
-  for (gchar **line = lines; *line != NULL; line++)
-    if (**line != '\0' && !hf_queue_add_json (self, *line, error))
-      return NULL;
   look_for_corrupt (self, config_directory);
   return g_steal_pointer (&self);
 }
 
 /* ---- Sendmail ---- */
 
-/* The R lines of a queue file: flags, a colon, the address. */
-static GPtrArray *
-read_recipients (const gchar *path)
-{
-  g_autofree gchar *text = NULL;
-  g_auto (GStrv) lines = NULL;
-  GPtrArray *found;
-
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return NULL;
-  found = g_ptr_array_new_with_free_func (g_free);
-  lines = g_strsplit (text, "\n", -1);
-  for (gchar **line = lines; *line != NULL && strcmp (*line, ".") != 0; line++)
-    if (**line == 'R')
-      {
-        const gchar *colon = strchr (*line, ':');
-        const HfSlice address = hf_log_bare_address (hf_slice (colon != NULL ? colon + 1 : *line + 1));
-
-        g_ptr_array_add (found, hf_slice_dup (address));
-      }
-  return found;
-}
-
 static void
-consider (HfQueue *self, const gchar *directory, const gchar *name)
+consider (HfQueue *self, const gchar *name)
 {
   const HfQueuePlace place = name[0] == 'Q' ? HF_QUEUE_GIVEN_UP : name[0] == 'h' ? HF_QUEUE_HELD : HF_QUEUE_QUEUED;
-  g_autofree gchar *path = NULL;
 
   if (strchr ("qhQ", name[0]) == NULL || name[0] == '\0' || name[1] != 'f' || !hf_queue_id_is_sendmail (hf_slice (name + 2)))
     return;
-  path = g_build_filename (directory, name, NULL);
-  hf_queue_add (self, name + 2, place, read_recipients (path));
+  hf_queue_add (self, name + 2, place);
 }
 
 static gboolean
@@ -231,7 +223,7 @@ scan_sendmail (HfQueue *self, const gchar *directory, guint depth, GError **erro
     {
       g_autofree gchar *below = g_build_filename (directory, name, NULL);
 
-      consider (self, directory, name);
+      consider (self, name);
       /* a queue directory may be split into qf, df and xf */
       if (depth > 0 && g_file_test (below, G_FILE_TEST_IS_DIR) && !scan_sendmail (self, below, depth - 1, error))
         return FALSE;

@@ -17,13 +17,6 @@ typedef enum
   HF_QUEUE_GIVEN_UP, /* corrupt/, Qf: the MTA never tries it again */
 } HfQueuePlace;
 
-typedef struct
-{
-  gchar *queue_id;
-  HfQueuePlace place;
-  GPtrArray *recipients; /* of gchar *: not delivered yet; NULL when not known */
-} HfQueued;
-
 typedef struct HfQueue HfQueue;
 
 /**
@@ -50,12 +43,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfQueue, hf_queue_free)
 
 /* For tests, and for both readers. */
 HfQueue *hf_queue_new (void);
-void hf_queue_add (HfQueue *self, const gchar *queue_id, HfQueuePlace place, GPtrArray *recipients);
+void hf_queue_add (HfQueue *self, const gchar *queue_id, HfQueuePlace place);
 
 /* One line of postqueue -j; FALSE with HF_ERROR_CORRUPT when it is none. */
 gboolean hf_queue_add_json (HfQueue *self, const gchar *line, GError **error);
 
-const HfQueued *hf_queue_find (const HfQueue *self, const gchar *queue_id);
+/* TRUE when it is listed, and where. */
+gboolean hf_queue_find (const HfQueue *self, const gchar *queue_id, HfQueuePlace *out_place);
 guint hf_queue_size (const HfQueue *self);
 
 G_END_DECLS

@@ -7,30 +7,34 @@
 #include <config.h>
 
 #include "milter/audit/accounts-private.h"
+#include "milter/audit/restore-lines.h"
 
 #include "milter/base/error.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A line that is to be read again. */
+/* What a look at the queue told of a message. */
 typedef struct
 {
-  guint64 seq, source, offset, number;
-  guint64 mail;      /* 0: it concerns no single one */
-  const gchar *text; /* nullable: a gap that no line told of */
-  gsize size;
-  const gchar *why;
-} Line;
+  guint64 mail;
+  gchar *text;
+} Sighting;
 
 typedef struct
 {
   HfAccounts *accounts;
   HfLedger *ledger;
-  GArray *lines;       /* of Line */
-  GPtrArray *blobs;    /* their text */
+  HfKeptLines *lines;
+  GArray *sightings;     /* of Sighting, the newest last */
   GHashTable *by_number; /* mail number to HfMail */
 } Restore;
+
+static void
+clear_sighting (gpointer sighting)
+{
+  g_free (((Sighting *) sighting)->text);
+}
 
 static gboolean
 each_row (Restore *self, const gchar *sql, gboolean (*row) (Restore *self, sqlite3_stmt *statement), GError **error)
@@ -46,103 +50,67 @@ each_row (Restore *self, const gchar *sql, gboolean (*row) (Restore *self, sqlit
   return step == SQLITE_DONE || hf_ledger_error (self->ledger, error);
 }
 
-static gchar *
-keep_text (Restore *self, sqlite3_stmt *statement, int column)
-{
-  const gpointer octets = (gpointer) sqlite3_column_blob (statement, column);
-  const int size = sqlite3_column_bytes (statement, column);
-  gchar *copy = g_malloc ((gsize) size + 1);
-
-  if (size > 0)
-    memcpy (copy, octets, (gsize) size);
-  copy[size] = '\0';
-  g_ptr_array_add (self->blobs, copy);
-  return copy;
-}
-
-/* "SEQ SOURCE OFFSET NUMBER TEXT" and LF, several times. */
-static gboolean
-take_evidence (Restore *self, sqlite3_stmt *statement)
-{
-  const guint64 mail = (guint64) sqlite3_column_int64 (statement, 0);
-
-  for (gchar *at = keep_text (self, statement, 1); *at != '\0';)
-    {
-      gchar *end = strchr (at, '\n');
-      Line line = { .mail = mail };
-
-      if (end == NULL)
-        return FALSE;
-      line.seq = g_ascii_strtoull (at, &at, 10);
-      line.source = g_ascii_strtoull (at, &at, 10);
-      line.offset = g_ascii_strtoull (at, &at, 10);
-      line.number = g_ascii_strtoull (at, &at, 10);
-      if (*at != ' ')
-        return FALSE;
-      line.text = at + 1;
-      line.size = (gsize) (end - line.text);
-      g_array_append_val (self->lines, line);
-      at = end + 1;
-    }
-  return TRUE;
-}
-
 static gboolean
 take_sessions (Restore *self, sqlite3_stmt *statement)
 {
   g_free (self->accounts->told_sessions);
-  self->accounts->told_sessions = g_strdup ((const gchar *) sqlite3_column_text (statement, 1));
-  return take_evidence (self, statement);
+  self->accounts->told_sessions = g_strdup ((const gchar *) sqlite3_column_text (statement, 0));
+  return hf_kept_lines_add_text (self->lines, self->accounts->told_sessions);
 }
 
 static gboolean
 take_incident (Restore *self, sqlite3_stmt *statement)
 {
-  Line line = { .seq = (guint64) sqlite3_column_int64 (statement, 0) };
+  const gchar *text = (const gchar *) sqlite3_column_text (statement, 2);
+  const HfKeptLine line = { .seq = (guint64) sqlite3_column_int64 (statement, 0),
+                            .why = g_intern_string ((const gchar *) sqlite3_column_text (statement, 1)),
+                            .text = text != NULL ? hf_slice (text) : HF_SLICE_NONE };
 
-  line.why = g_intern_string ((const gchar *) sqlite3_column_text (statement, 1));
-  if (sqlite3_column_type (statement, 2) != SQLITE_NULL)
-    {
-      line.text = keep_text (self, statement, 2);
-      line.size = strlen (line.text);
-    }
-  g_array_append_val (self->lines, line);
+  hf_kept_lines_add (self->lines, &line);
   return TRUE;
 }
 
-static gint
-compare_lines (gconstpointer a, gconstpointer b)
+static void
+enter_line (Restore *self, HfClock *clock, const HfKeptLine *line)
 {
-  const Line *x = a, *y = b;
+  HfAccounts *accounts = self->accounts;
+  const HfPosition at = { .offset = line->offset, .line = (guint32) line->number };
 
-  if (x->seq != y->seq)
-    return x->seq < y->seq ? -1 : 1;
-  return x->mail < y->mail ? -1 : x->mail > y->mail;
+  accounts->seq = line->seq;
+  accounts->source = line->source;
+  if (line->text.at == NULL)
+    hf_intake_gap (&accounts->intake, line->why != NULL ? line->why : "lines are missing", at);
+  else if (line->source != 0 || line->mail == 0)
+    hf_accounts_enter (accounts, clock, line->text, at);
 }
 
 /* A line that several messages share is read once. */
-static void
-enter_lines (Restore *self)
+static gboolean
+enter_lines (Restore *self, GError **error)
 {
-  HfAccounts *accounts = self->accounts;
+  GError *failure = NULL;
+  gboolean is_first = TRUE;
+  HfKeptLine line;
   HfClock clock;
+  guint64 seq = 0;
 
-  g_array_sort (self->lines, compare_lines);
-  hf_clock_init (&clock, 0, accounts->now_ms / 1000);
-  for (guint i = 0; i < self->lines->len; i++)
+  hf_clock_init (&clock, 0, self->accounts->now_ms / 1000);
+  while (hf_kept_lines_next (self->lines, &line, &failure))
     {
-      const Line *line = &g_array_index (self->lines, Line, i);
-      const HfPosition at = { .offset = line->offset, .line = (guint32) line->number };
+      if (line.source == 0 && line.mail != 0)
+        {
+          const Sighting sighting = { .mail = line.mail, .text = hf_slice_dup (line.text) };
 
-      if (i > 0 && g_array_index (self->lines, Line, i - 1).seq == line->seq)
-        continue;
-      accounts->seq = line->seq;
-      accounts->source = line->source;
-      if (line->text == NULL)
-        hf_intake_gap (&accounts->intake, line->why != NULL ? line->why : "lines are missing", at);
-      else if (line->source != 0 || line->mail == 0)
-        hf_accounts_enter (accounts, &clock, (HfSlice){ line->text, line->size }, at);
+          g_array_append_val (self->sightings, sighting);
+        }
+      if (is_first || line.seq != seq)
+        enter_line (self, &clock, &line);
+      is_first = FALSE;
+      seq = line.seq;
     }
+  if (failure != NULL)
+    g_propagate_error (error, failure);
+  return failure == NULL;
 }
 
 static gboolean
@@ -174,8 +142,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
   slot = &envelope->slots[position];
   g_free (slot->address);
   slot->address = g_strdup ((const gchar *) sqlite3_column_text (statement, 6));
-  g_free (slot->detail);
-  slot->detail = g_strdup ((const gchar *) sqlite3_column_text (statement, 9));
+  hf_slot_set_detail (slot, (const gchar *) sqlite3_column_text (statement, 9));
   slot->finding.silent = (guint8) sqlite3_column_int (statement, 10);
   for (guint i = 0; i < HF_N_STATES; i++)
     if (g_strcmp0 (state, hf_state_name ((HfState) i)) == 0)
@@ -235,6 +202,8 @@ take_counters (Restore *self, sqlite3_stmt *statement)
 /* Open messages, and the children that they wait for. */
 #define LIVE "(m.closed = 0 OR m.parent IN (SELECT queue FROM mail WHERE closed = 0))"
 
+#define CHUNKS "SELECT e.rowid, e.seq FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE
+
 /* What the restored books say is what was written; new evidence is compared
  * with it. */
 static void
@@ -259,13 +228,13 @@ index_mails (Restore *self)
 static void
 enter_sightings (Restore *self)
 {
-  for (guint i = 0; i < self->lines->len; i++)
+  for (guint i = 0; i < self->sightings->len; i++)
     {
-      const Line *line = &g_array_index (self->lines, Line, i);
-      HfMail *mail = line->source == 0 && line->mail != 0 ? g_hash_table_lookup (self->by_number, &line->mail) : NULL;
+      const Sighting *sighting = &g_array_index (self->sightings, Sighting, i);
+      HfMail *mail = g_hash_table_lookup (self->by_number, &sighting->mail);
 
       if (mail != NULL)
-        hf_mail_restore_sighting (mail, (HfSlice){ line->text, line->size });
+        hf_mail_restore_sighting (mail, hf_slice (sighting->text));
     }
 }
 
@@ -277,15 +246,13 @@ load (Restore *self, GError **error)
                  take_counters, error)
       || !each_row (self, "SELECT n, device, inode FROM source", take_source, error)
       || !each_row (self, "SELECT m.n, m.queue, coalesce (m.host, '') FROM mail m WHERE " LIVE " ORDER BY m.n", take_number, error)
-      || !each_row (self, "SELECT e.mail, e.lines FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE, take_evidence,
-                    error)
-      || !each_row (self, "SELECT 0, value FROM position WHERE source = 'sessions'", take_sessions, error)
+      || !each_row (self, "SELECT value FROM position WHERE source = 'sessions'", take_sessions, error)
       || !each_row (self, "SELECT seq, text, line FROM incident WHERE kind IN ('gap', 'bulk', 'renamed') AND seq >="
                           " (SELECT min (e.seq) FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE ")"
                           " UNION ALL SELECT seq, text, line FROM incident WHERE kind = 'detail'",
-                    take_incident, error))
+                    take_incident, error)
+      || !enter_lines (self, error))
     return FALSE;
-  enter_lines (self);
   index_mails (self);
   enter_sightings (self);
   return each_row (self,
@@ -307,17 +274,18 @@ hf_accounts_restore (HfAccounts *self, HfLedger *ledger, gint64 now_ms, GError *
 
   self->now_ms = now_ms;
   self->numbers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_queue_free);
-  restore.lines = g_array_new (FALSE, FALSE, sizeof (Line));
-  restore.blobs = g_ptr_array_new_with_free_func (g_free);
+  restore.sightings = g_array_new (FALSE, FALSE, sizeof (Sighting));
+  g_array_set_clear_func (restore.sightings, clear_sighting);
   restore.by_number = g_hash_table_new (g_int64_hash, g_int64_equal);
   self->restoring = TRUE;
-  ok = load (&restore, error);
+  restore.lines = hf_kept_lines_new (ledger, CHUNKS, error);
+  ok = restore.lines != NULL && load (&restore, error);
   self->restoring = FALSE;
   self->seq = MAX (self->seq, seq);
   self->known_gaps = hf_gaps_count (hf_books_gaps (self->books));
   g_clear_pointer (&self->numbers, g_hash_table_unref);
   g_hash_table_unref (restore.by_number);
-  g_array_unref (restore.lines);
-  g_ptr_array_unref (restore.blobs);
+  g_array_unref (restore.sightings);
+  hf_kept_lines_free (restore.lines);
   return ok;
 }

@@ -229,4 +229,8 @@ class CrossroadsSendmail(Crossroads, Sendmail):
         self.empty_queue()
 
     def expire(self, queue_id):
-        self._sendmail("-OTimeout.queuereturn=1s", f"-qI{queue_id}")
+        """By a queue run with a return time that its age has to reach first."""
+        def expired():
+            self._sendmail("-OTimeout.queuereturn=1s", f"-qI{queue_id}")
+            return not (self.queue_dir / f"qf{queue_id}").exists()
+        wait_for(expired, 10, f"{queue_id} to expire", pause=1)

@@ -5,6 +5,7 @@ AUDIT_TESTS = \
 	tests/unit/test-follow \
 	tests/unit/test-journald \
 	tests/unit/test-queue \
+	tests/unit/test-restore-lines \
 	tests/unit/test-scrub
 
 tests_unit_test_accounts_SOURCES = tests/unit/test-accounts.c
@@ -17,6 +18,8 @@ tests_unit_test_journald_SOURCES = tests/unit/test-journald.c
 tests_unit_test_journald_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_queue_SOURCES = tests/unit/test-queue.c
 tests_unit_test_queue_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
+tests_unit_test_restore_lines_SOURCES = tests/unit/test-restore-lines.c
+tests_unit_test_restore_lines_LDADD = $(UNIT_CUNIT) $(AUDIT_LIBS)
 tests_unit_test_scrub_SOURCES = tests/unit/test-scrub.c
 tests_unit_test_scrub_LDADD = $(UNIT_KIT) $(UNIT_CUNIT) $(AUDIT_LIBS)
 

@@ -291,7 +291,7 @@ look_at_queue (Site *self, const gchar *ids, HfQueuePlace place)
 
   for (guint i = 0; each[i] != NULL; i++)
     if (each[i][0] != '\0')
-      hf_queue_add (queue, each[i], place, NULL);
+      hf_queue_add (queue, each[i], place);
   self->now_ms += 60000;
   hf_accounts_queue (self->accounts, queue, self->now_ms);
 }

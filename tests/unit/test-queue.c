@@ -19,29 +19,25 @@ test_json (void)
     gboolean want_ok;
     const gchar *want_id;
     HfQueuePlace want_place;
-    guint want_recipients;
   } rows[] = {
     { "deferred",
       "{\"queue_name\": \"deferred\", \"queue_id\": \"4Yq1z\", \"recipients\": [{\"address\": \"a@example.org\","
       " \"delay_reason\": \"later\"}, {\"address\": \"b@example.org\"}]}",
-      TRUE, "4Yq1z", HF_QUEUE_QUEUED, 2 },
-    { "on hold", "{\"queue_name\": \"hold\", \"queue_id\": \"ABCDEF\", \"recipients\": []}", TRUE, "ABCDEF", HF_QUEUE_HELD, 0 },
-    { "no id", "{\"queue_name\": \"hold\"}", FALSE, NULL, HF_QUEUE_QUEUED, 0 },
-    { "no object", "postqueue: warning: something", FALSE, NULL, HF_QUEUE_QUEUED, 0 },
+      TRUE, "4Yq1z", HF_QUEUE_QUEUED },
+    { "on hold", "{\"queue_name\": \"hold\", \"queue_id\": \"ABCDEF\", \"recipients\": []}", TRUE, "ABCDEF", HF_QUEUE_HELD },
+    { "no id", "{\"queue_name\": \"hold\"}", FALSE, NULL, HF_QUEUE_QUEUED },
+    { "no object", "postqueue: warning: something", FALSE, NULL, HF_QUEUE_QUEUED },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
     {
       g_autoptr (HfQueue) queue = hf_queue_new ();
       g_autoptr (GError) error = NULL;
-      const HfQueued *found;
+      HfQueuePlace place;
 
       tap_check_int (rows[i].name, hf_queue_add_json (queue, rows[i].line, &error), rows[i].want_ok);
-      found = rows[i].want_id != NULL ? hf_queue_find (queue, rows[i].want_id) : NULL;
-      if (!rows[i].want_ok || !tap_check (rows[i].name, found != NULL))
-        continue;
-      tap_check_int (rows[i].name, found->place, rows[i].want_place);
-      tap_check_int (rows[i].name, found->recipients->len, rows[i].want_recipients);
+      if (rows[i].want_ok && tap_check (rows[i].name, hf_queue_find (queue, rows[i].want_id, &place)))
+        tap_check_int (rows[i].name, place, rows[i].want_place);
     }
 }
 
@@ -78,7 +74,7 @@ test_sendmail (void)
   g_autoptr (HfQueue) queue = NULL;
   g_autoptr (HfQueue) again = NULL;
   g_autoptr (GError) error = NULL;
-  const HfQueued *found;
+  HfQueuePlace place;
 
   tap_check_int ("mkdir", g_mkdir (sub, 0700), 0);
   put (dir, "qf5AMKI5dE029009", "V8\nT1\nS<a@example.org>\nRPFD:<b@example.net>\nRPFD:<c@example.net>\n.\nRPFD:<no@example.net>\n");
@@ -91,15 +87,11 @@ test_sendmail (void)
   if (tap_check ("read", queue != NULL))
     {
       tap_check_int ("entries", hf_queue_size (queue), 4);
-      found = hf_queue_find (queue, "5AMKI5dE029009");
-      if (tap_check ("qf", found != NULL && found->place == HF_QUEUE_QUEUED && found->recipients->len == 2))
-        tap_check_str ("its first recipient", g_ptr_array_index (found->recipients, 0), "b@example.net");
-      found = hf_queue_find (queue, "5AMKI5dE029010");
-      tap_check ("hf is quarantined", found != NULL && found->place == HF_QUEUE_HELD);
-      found = hf_queue_find (queue, "5AMKI5dE029011");
-      tap_check ("Qf is given up", found != NULL && found->place == HF_QUEUE_GIVEN_UP);
-      tap_check ("tf is no entry", hf_queue_find (queue, "5AMKI5dE029012") == NULL);
-      tap_check ("below qf/", hf_queue_find (queue, "5AMKI5dE029013") != NULL);
+      tap_check ("qf", hf_queue_find (queue, "5AMKI5dE029009", &place) && place == HF_QUEUE_QUEUED);
+      tap_check ("hf is quarantined", hf_queue_find (queue, "5AMKI5dE029010", &place) && place == HF_QUEUE_HELD);
+      tap_check ("Qf is given up", hf_queue_find (queue, "5AMKI5dE029011", &place) && place == HF_QUEUE_GIVEN_UP);
+      tap_check ("tf is no entry", !hf_queue_find (queue, "5AMKI5dE029012", &place));
+      tap_check ("below qf/", hf_queue_find (queue, "5AMKI5dE029013", &place));
     }
   again = hf_queue_read_sendmail (pattern, NULL);
   tap_check ("by pattern", again != NULL && hf_queue_size (again) == 4);
