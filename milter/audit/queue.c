@@ -113,13 +113,14 @@ add_lines (HfQueue *self, GInputStream *from, GError **error)
   return ok;
 }
 
-/* What a program says of its failure, as far as it fits. */
+/* What a program says of its failure, as far as it fits; it is not to wait until the rest is read. */
 static void
 read_complaint (GInputStream *from, gchar *out, gsize size)
 {
   gsize length = 0;
 
   g_input_stream_read_all (from, out, size - 1, &length, NULL, NULL);
+  g_input_stream_close (from, NULL, NULL);
   out[length] = '\0';
   g_strstrip (out);
 }
@@ -175,7 +176,8 @@ look_for_corrupt (HfQueue *self, const gchar *config_directory)
   g_autofree gchar *path = NULL;
   gint status = 0;
 
-  if (!g_spawn_sync (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, &out, NULL, &status, NULL)
+  if (!g_spawn_sync (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out, NULL,
+                     &status, NULL)
       || !g_spawn_check_wait_status (status, NULL))
     return;
   path = g_build_filename (g_strstrip (out), "corrupt", NULL);

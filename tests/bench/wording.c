@@ -137,6 +137,7 @@ sendmail_result (const Mail *mail, guint index, guint pid, const gchar *dsn, con
        pid, mail->queue, mail->recipients[index], dsn, stat);
 }
 
+/* As at LogLevel 11, which the books need, with a milter attached. */
 static void
 sendmail_tell (const Mail *mail, guint64 number, GRand *random, GPtrArray *lines)
 {
@@ -146,6 +147,9 @@ sendmail_tell (const Mail *mail, guint64 number, GRand *random, GPtrArray *lines
     say (lines, "sendmail[%u]: ruleset=check_rcpt, arg1=<x@example.com>, relay=stranger [192.0.2.99], reject=550 5.7.1 "
                 "<x@example.com>... Relaying denied",
          pid);
+  say (lines, "sendmail[%u]: NOQUEUE: connect from %s", pid, mail->client);
+  say (lines, "sendmail[%u]: %s: Milter (holdfast): init success to negotiate", pid, mail->queue);
+  say (lines, "sendmail[%u]: %s: Milter: connect to filters", pid, mail->queue);
   if (happens (random, PERCENT_TLS))
     say (lines, "sendmail[%u]: STARTTLS=server, relay=%s, version=TLSv1.3, verify=NO, cipher=TLS_AES_256_GCM_SHA384, bits=256/256", pid,
          mail->client);
@@ -153,11 +157,15 @@ sendmail_tell (const Mail *mail, guint64 number, GRand *random, GPtrArray *lines
        "sendmail[%u]: %s: from=<%s>, size=10734, class=0, nrcpts=%u, msgid=<%" G_GUINT64_FORMAT ".%s@example.net>, proto=ESMTP, daemon=MTA, "
        "relay=%s",
        pid, mail->queue, mail->sender, mail->n_recipients, number, mail->queue, mail->client);
+  say (lines, "sendmail[%u]: %s: Milter accept: message", pid, mail->queue);
   if (mail->open || happens (random, PERCENT_DEFERRED))
     for (guint i = 0; i < mail->n_recipients; i++)
       sendmail_result (mail, i, pid + 1, "4.0.0", "Deferred: Connection timed out with mx.example.org.", lines);
-  for (guint i = 0; !mail->open && i < mail->n_recipients; i++)
+  if (mail->open)
+    return;
+  for (guint i = 0; i < mail->n_recipients; i++)
     sendmail_result (mail, i, pid + 1, "2.0.0", "Sent (Ok: queued as 4XyZ12abcd)", lines);
+  say (lines, "sendmail[%u]: %s: done; delay=00:00:01, ntries=1", pid + 1, mail->queue);
 }
 
 const Wording *

@@ -46,8 +46,9 @@ LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/delivery
 THREADED = [f"tests/unit/test-{name}" for name in (
     "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
     "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage", "scrub")]
-THREADED += ["tests/fault/test-stories", "tests/fault/test-sweep", "tests/fuzz/replay-callbacks"]
-UNITS = {"tsan": " ".join(THREADED)}
+THREADED += ["tests/fault/test-stories", "tests/fuzz/replay-callbacks"]
+UNITS = {"tsan": THREADED}
+LONG_UNITS = {"tsan": ["tests/fault/test-sweep"]}     # a fault at every call: the same threads, very often
 
 # The fuzz flavour makes only its targets, which tests/fuzz/brief.py runs.
 FUZZ_TARGETS = [f"tests/fuzz/fuzz-{name}" for name in ("callbacks", "config", "log", "record")]
@@ -190,15 +191,20 @@ def script_job(path, flavour, limit):
     return Job(f"{flavour}/{name}", flavour, work, may_repeat=True)
 
 
-def unit_job(flavour, limit):
+def units(flavour, is_long):
+    """What make check is to run; nothing for all that there is."""
+    chosen = UNITS.get(flavour, []) + (LONG_UNITS.get(flavour, []) if is_long else [])
+    return [f"{name}={' '.join(chosen)}" for name in ("TESTS", "check_PROGRAMS")] if chosen else []
+
+
+def unit_job(flavour, limit, is_long):
     """make check: each program is TAP, or else one test by its status."""
     def work(log):
         place = build.directory(flavour)
         for old in place.glob("**/*.trs"):
             old.unlink()
         prefix = [] if flavour == "plain" else ["setarch", "-R"]
-        chosen = [f"{name}={UNITS[flavour]}" for name in ("TESTS", "check_PROGRAMS") if flavour in UNITS]
-        status = processes.run([*prefix, "make", "-C", str(place), "-k", "check", *chosen], log,
+        status = processes.run([*prefix, "make", "-C", str(place), "-k", "check", *units(flavour, is_long)], log,
                                build.environment(flavour), limit)
         result = Result()
         for record in sorted(place.glob("**/*.trs")):
@@ -250,7 +256,7 @@ def all_jobs(limit, is_long):
     """Every job, the long ones early, so that those at a time end together."""
     scripts = [path for folder in FOLDERS for path in sorted((TOP / "tests" / folder).glob("*.py"))
                if path.is_file() and os.access(path, os.X_OK)]
-    jobs = [unit_job(flavour, limit) for flavour in (*SANITIZED_SCRIPTS, "plain")]
+    jobs = [unit_job(flavour, limit, is_long) for flavour in (*SANITIZED_SCRIPTS, "plain")]
     for flavour in SANITIZED_SCRIPTS:
         chosen = sanitized_scripts(flavour, is_long)
         jobs += [script_job(path, flavour, limit) for path in scripts if script_name(path).startswith(chosen)]

@@ -110,11 +110,59 @@ test_failures (void)
   tap_check ("is told", other != NULL);
 }
 
+/* What a postqueue of our own prints, and how it ends. */
+static void
+test_postqueue (void)
+{
+#define ENTRY(id) "{\"queue_name\": \"deferred\", \"queue_id\": \"" id "\", \"recipients\": []}"
+  static const struct
+  {
+    const gchar *name, *script;
+    gint want;              /* entries, or -1 */
+    HfErrorCode want_error;
+    const gchar *want_words;
+  } rows[] = {
+    { "nothing", "exit 0", 0, HF_ERROR_IO, NULL },
+    { "two, the last without an end of line", "printf '%s\n%s' '" ENTRY ("ABCD01") "' '" ENTRY ("ABCD02") "'", 2, HF_ERROR_IO, NULL },
+    { "more than a pipe holds", "i=0; while [ $i -lt 5000 ]; do echo '" ENTRY ("ABCD01") "'; i=$((i+1)); done", 1, HF_ERROR_IO, NULL },
+    { "half a list is none", "echo '" ENTRY ("ABCD01") "'; echo 'postqueue: fatal: no queue' >&2; exit 69", -1, HF_ERROR_BUSY,
+      "no queue" },
+    { "a bad line, and more behind it", "i=0; echo x; while [ $i -lt 5000 ]; do echo '" ENTRY ("ABCD01") "'; i=$((i+1)); done", -1,
+      HF_ERROR_CORRUPT, "no JSON" },
+    { "a long complaint", "i=0; exec >&-; while [ $i -lt 20000 ]; do echo complaint >&2; i=$((i+1)); done; exit 1", -1, HF_ERROR_BUSY,
+      "complaint" },
+  };
+  g_autofree gchar *dir = g_dir_make_tmp ("hf-postqueue-XXXXXX", NULL);
+  g_autofree gchar *path = g_strdup_printf ("%s:%s", dir, g_getenv ("PATH"));
+  g_autofree gchar *postqueue = g_build_filename (dir, "postqueue", NULL);
+  g_autofree gchar *old_path = g_strdup (g_getenv ("PATH"));
+
+  g_setenv ("PATH", path, TRUE);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree gchar *script = g_strdup_printf ("#!/bin/sh\n%s\n", rows[i].script);
+      g_autoptr (GError) error = NULL;
+      g_autoptr (HfQueue) queue = NULL;
+
+      put (dir, "postqueue", script);
+      tap_check_int ("chmod", g_chmod (postqueue, 0755), 0);
+      queue = hf_queue_read_postfix ("/nowhere/at/all", &error);
+      tap_check_int (rows[i].name, queue != NULL ? (gint) hf_queue_size (queue) : -1, rows[i].want);
+      if (rows[i].want < 0)
+        tap_check (rows[i].name, g_error_matches (error, HF_ERROR, rows[i].want_error)
+                                     && strstr (error->message, rows[i].want_words) != NULL);
+    }
+  g_setenv ("PATH", old_path, TRUE);
+  remove_all (dir);
+#undef ENTRY
+}
+
 int
 main (int argc, char **argv)
 {
   static const TapTest tests[] = {
-    { "json", test_json }, { "sendmail", test_sendmail }, { "failures", test_failures }, { NULL, NULL },
+    { "json", test_json }, { "sendmail", test_sendmail }, { "failures", test_failures },
+    { "postqueue", test_postqueue }, { NULL, NULL },
   };
 
   return tap_run ("queue", tests, argc, argv);
