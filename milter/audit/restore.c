@@ -253,6 +253,7 @@ load (Restore *self, GError **error)
                     take_incident, error)
       || !enter_lines (self, error))
     return FALSE;
+  g_clear_pointer (&self->lines, hf_kept_lines_free); /* before the envelopes, which need the room */
   index_mails (self);
   enter_sightings (self);
   return each_row (self,
