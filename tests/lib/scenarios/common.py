@@ -109,17 +109,15 @@ def refusal_of(site, message):
     raise Failure(f"the message was taken: {reply}")
 
 
-def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None, hangs=False):
+def refused(site, made, message, *, code, enhanced, stage="end of message", cause=None):
     """The message is answered with this 4xx, and leaves nothing that counts.
 
     Checks P2: the reply ends with the code of an event and, at the end of a
     message, its id; at that stage the event names the queue id, the step and,
-    where cause is given, the errno.  hangs: the journal holds the stage until it
-    goes on.  Returns the Refused."""
+    where cause is given, the errno.  Returns the Refused."""
     found = refusal_of(site, message)
     refusal_is(made, found, code, enhanced, stage, cause)
-    if not hangs:
-        nothing_left(made)
+    nothing_left(made)
     return found
 
 
