@@ -32,15 +32,15 @@ AT_A_TIME = 4
 IN_VAIN = " s in vain: "     # what tap.wait_for() says when a limit is over
 FOLDERS = ("postfix", "sendmail", "audit", "fault", "command", "miltertest")   # the long ones first
 
-# Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once; what only another
-# MTA makes of it, in the sessions.  Races: all callbacks, many threads, stops.  With --long those are added that
-# bring no other code to run, but more of it.
+# Scripts that the sanitizers' builds run too.  Memory errors: all that the filter does, once, behind Postfix.  Races:
+# all callbacks, many threads, stops.  With --long those are added that bring little other code to run, but more of it.
 SANITIZED_SCRIPTS = {
     "asan": ("miltertest/", "postfix/faults", "postfix/sessions", "fault/damaged", "fault/hostile",
-             "fault/large-record", "fault/start", "fault/stop", "sendmail/sessions"),
+             "fault/large-record", "fault/start", "fault/stop"),
     "tsan": ("postfix/sessions", "postfix/life"),
 }
-LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/delivery", "postfix/life", "fault/pressure")}
+LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/delivery", "postfix/life", "fault/pressure",
+                         "sendmail/sessions")}
 
 # What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (
