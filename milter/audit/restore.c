@@ -11,7 +11,6 @@
 
 #include "milter/base/error.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* What a look at the queue told of a message. */
