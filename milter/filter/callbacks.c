@@ -290,7 +290,10 @@ store (SMFICTX *ctx, HfTransaction *txn, GError **error)
   if (commit == NULL)
     return FALSE;
   hf_writer_submit (the_filter->writer, commit);
-  return wait_for_commit (ctx, commit, error);
+  if (!wait_for_commit (ctx, commit, error))
+    return FALSE;
+  hf_transaction_stored (txn);
+  return TRUE;
 }
 
 /* Both MTAs give the queue id at the end of the message; Postfix not before the

@@ -9,10 +9,73 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const gchar suffix[] = ".stage";
+
+/* ---- files kept for later messages ---- */
+
+typedef struct
+{
+  int fd; /* its writing side */
+  guint64 length;
+} KeptFile;
+
+struct HfStagePool
+{
+  pthread_mutex_t mutex;
+  guint count;
+  KeptFile files[HF_STAGE_KEPT];
+};
+
+static HfStagePool *
+pool_new (void)
+{
+  HfStagePool *self = g_new0 (HfStagePool, 1);
+
+  pthread_mutex_init (&self->mutex, NULL);
+  return self;
+}
+
+static void
+pool_free (HfStagePool *self)
+{
+  while (self->count > 0)
+    hf_sys_close (&self->files[--self->count].fd);
+  pthread_mutex_destroy (&self->mutex);
+  g_free (self);
+}
+
+/* The last one that was put back, whose pages are the warmest.  FALSE: none. */
+static gboolean
+pool_take (HfStagePool *self, KeptFile *out_file)
+{
+  gboolean found;
+
+  pthread_mutex_lock (&self->mutex);
+  found = self->count > 0;
+  if (found)
+    *out_file = self->files[--self->count];
+  pthread_mutex_unlock (&self->mutex);
+  return found;
+}
+
+/* FALSE: there are enough. */
+static gboolean
+pool_give (HfStagePool *self, KeptFile file)
+{
+  gboolean taken;
+
+  pthread_mutex_lock (&self->mutex);
+  taken = self->count < HF_STAGE_KEPT;
+  if (taken)
+    self->files[self->count++] = file;
+  pthread_mutex_unlock (&self->mutex);
+  return taken;
+}
 
 /* ---- the file ---- */
 
@@ -31,11 +94,33 @@ reopen_unnamed (int fd)
   return hf_sys.open (path, O_RDONLY | O_CLOEXEC, 0);
 }
 
+/* A kept file, to be written from its start.  FALSE: there is none. */
+static gboolean
+take_kept (HfStage *self)
+{
+  KeptFile file;
+
+  if (self->area->pool == NULL || !pool_take (self->area->pool, &file))
+    return FALSE;
+  if (lseek (file.fd, 0, SEEK_SET) != 0)
+    {
+      hf_sys_close (&file.fd);
+      return FALSE;
+    }
+  self->fd = file.fd;
+  self->length = file.length;
+  hf_reservation_hold_file (&self->reservation);
+  return TRUE;
+}
+
 static gboolean
 open_stream (HfStage *self, GError **error)
 {
   HfId id;
 
+  self->length = 0;
+  if (take_kept (self))
+    return TRUE;
   if (!self->area->named)
     self->fd = open_unnamed (self->area);
   else
@@ -134,6 +219,7 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
   self->path = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
   self->named = FALSE;
   self->room = NULL;
+  self->pool = pool_new ();
   if (!probe (self, error))
     {
       hf_stage_area_clear (self);
@@ -148,6 +234,7 @@ void
 hf_stage_area_clear (HfStageArea *self)
 {
   g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->pool, pool_free);
 }
 
 /* ---- one message ---- */
@@ -158,6 +245,7 @@ hf_stage_init (HfStage *self, const HfStageArea *area)
   memset (self, 0, sizeof *self);
   self->area = area;
   self->fd = -1;
+  self->finished_fd = -1;
   hf_reservation_init (&self->reservation, area->room);
 }
 
@@ -174,8 +262,18 @@ static void
 let_go (HfStage *self)
 {
   hf_sys_close (&self->fd);
+  hf_sys_close (&self->finished_fd);
   remove_name (self);
   self->fill = 0;
+}
+
+void
+hf_stage_keep (HfStage *self)
+{
+  const KeptFile file = { self->finished_fd, self->length };
+
+  if (self->finished_fd >= 0 && self->area->pool != NULL && pool_give (self->area->pool, file))
+    self->finished_fd = -1;
 }
 
 void
@@ -214,6 +312,7 @@ write_out (HfStage *self, gconstpointer data, gsize size, GError **error)
   if (hf_sys_write_all (self->fd, data, size) < 0)
     return hf_error_set_errno (error, errno, "stage-write", "cannot write a stage in '%s'", self->area->path);
   self->written += size;
+  self->length = MAX (self->length, self->written);
   hf_reservation_hold (&self->reservation, size);
   return TRUE;
 }
@@ -261,6 +360,18 @@ hf_stage_add_message (HfStage *self, gconstpointer data, gsize size, GError **er
   return hf_wire_stuff (&self->wire, data, size, put, self, error);
 }
 
+/* What an earlier message left behind this one's end goes. */
+static gboolean
+cut_off (HfStage *self, GError **error)
+{
+  if (self->length == self->written)
+    return TRUE;
+  if (hf_sys.ftruncate (self->fd, (off_t) self->written) < 0)
+    return hf_error_set_errno (error, errno, "stage-truncate", "cannot shorten a stage in '%s'", self->area->path);
+  self->length = self->written;
+  return TRUE;
+}
+
 static gboolean
 reopen (HfStage *self, HfCommit *commit, GError **error)
 {
@@ -283,6 +394,7 @@ gboolean
 hf_stage_finish (HfStage *self, HfCommit *commit, GError **error)
 {
   HfFacts *facts = &commit->facts;
+  int finished = -1;
   gboolean ok;
 
   facts->bytes = self->wire.bytes;
@@ -300,7 +412,13 @@ hf_stage_finish (HfStage *self, HfCommit *commit, GError **error)
   if (!hf_hash_end (&self->lines, NULL, &commit->lines)
       || !hf_hash_end (&self->message, &commit->salt, &commit->message))
     return hf_error_set (error, HF_ERROR_IO, "stage-digest", "cannot make a digest");
-  ok = flush (self, error) && reopen (self, commit, error);
+  ok = flush (self, error) && cut_off (self, error) && reopen (self, commit, error);
+  if (ok && self->name == NULL && self->length <= HF_STAGE_KEPT_SIZE)
+    {
+      finished = self->fd;
+      self->fd = -1;
+    }
   let_go (self);
+  self->finished_fd = finished;
   return ok;
 }

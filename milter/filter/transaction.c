@@ -208,3 +208,9 @@ hf_transaction_finish (HfTransaction *self, GError **error)
     return NULL;
   return g_steal_pointer (&commit);
 }
+
+void
+hf_transaction_stored (HfTransaction *self)
+{
+  hf_stage_keep (&self->stage);
+}

@@ -56,4 +56,7 @@ void hf_transaction_set_queue (HfTransaction *self, const gchar *queue);
  */
 HfCommit *hf_transaction_finish (HfTransaction *self, GError **error);
 
+/* What hf_transaction_finish() gave is DONE: see hf_stage_keep(). */
+void hf_transaction_stored (HfTransaction *self);
+
 G_END_DECLS

@@ -349,7 +349,7 @@ class Strangers:
         """The next message passes, nothing is left open, all is whole, and a stop is in order."""
         passes(made)
         wait_for(lambda: no_session(made), 30, "the connections to be let go of")
-        wait_for(lambda: not made.open_stages() and not made.staged(), 10, f"stages: {made.open_stages()}")
+        wait_for(lambda: not made.stages_left(), 10, f"stages: {made.stages_left()}")
         equal(len(made.records()), records + 1, "records in the journal")
         status, said = made.verify()
         equal(status, 0, f"status of verify, which said {said}")

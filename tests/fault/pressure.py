@@ -202,7 +202,7 @@ class Pressure:
                     equal(reply.code, 250, f"MAIL of connection {way}: {reply}")
                     if way % 2:
                         begun(one, mail=False)
-            wait_for(lambda: not made.open_stages(), 10, "the stages to go")
+            wait_for(lambda: not made.stages_left(), 10, "the stages to go")
             wait_free(room, 40 * MIB)
             taken(made, b"y" * 76 + b"\r\n", size)
 
@@ -239,7 +239,7 @@ class Pressure:
             expect(found["first_tempfail"].startswith("452 4.3.1 "), found["first_tempfail"])
             expect(watch.lowest >= mark - FILE_SYSTEMS[kind][1],
                    f"{watch.lowest} octets were free, the mark is at {mark}")
-            wait_for(lambda: not made.open_stages(), 10, "the stages to go")
+            wait_for(lambda: not made.stages_left(), 10, "the stages to go")
             all_there(made, found["accepted"])
 
     # configuration

@@ -260,6 +260,26 @@ class Filter:
         return [target for target in self.open_files()
                 if target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target]
 
+    def stages_left(self):
+        """Stages that are left when nothing is under way.  For later messages the filter keeps writing sides of
+        unnamed files, no more than messages it took, and 32 at most; anything else is a leak."""
+        left, kept = self.staged(), []
+        for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+            try:
+                target = os.readlink(link)
+                if not (target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target):
+                    continue
+                info = pathlib.Path(f"/proc/{self.process.pid}/fdinfo/{link.name}").read_text()
+            except FileNotFoundError:
+                continue  # closed meanwhile
+            flags = int(re.search(r"flags:\s+([0-7]+)", info).group(1), 8)
+            (kept if flags & os.O_ACCMODE == os.O_WRONLY and target.endswith("(deleted)") else left).append(target)
+        taken = sum(not is_void(record) for record in self.records()) if kept else 0
+        return left + kept[min(STAGES_KEPT, taken):]
+
+
+STAGES_KEPT = 32
+
 
 def quick_reader():
     """The plain build's command, for what is asked hundreds of times; verify() reads with the sanitized one."""

@@ -229,6 +229,165 @@ test_memory_and_files (void)
   bench_clear ("memory", &bench);
 }
 
+/* ---- kept files ---- */
+
+static ino_t
+inode_of (const HfCommit *commit)
+{
+  struct stat st;
+
+  g_assert_true (fstat (commit->fd, &st) == 0);
+  return st.st_ino;
+}
+
+/* Stages a message of @size octets, each @octet.  Its file's inode stays in use
+ * as long as the commit, so no other file can have the same number. */
+static HfCommit *
+stage_octets (HfStage *stage, gchar octet, gsize size)
+{
+  g_autofree gchar *body = g_strnfill (size, octet);
+  HfCommit *commit = hf_commit_new ();
+
+  g_assert_true (hf_stage_begin (stage, NULL) && hf_stage_add_lines (stage, LINES, strlen (LINES), NULL)
+                 && hf_stage_add_message (stage, body, size, NULL) && hf_stage_finish (stage, commit, NULL));
+  return commit;
+}
+
+/* The whole stream is this message's, with nothing of one before it. */
+static void
+check_octets (const gchar *row, const HfCommit *commit, gchar octet, gsize size)
+{
+  g_autofree gchar *body = g_strnfill (size, octet);
+  g_autofree gchar *want = g_strconcat (LINES, body, "\r\n", NULL);
+  gsize got_size;
+  g_autofree gchar *got = read_commit (commit, &got_size);
+
+  tap_check (row, got_size == strlen (want) && memcmp (got, want, got_size) == 0);
+}
+
+static void
+test_kept_file_serves_again (void)
+{
+  static const gsize sizes[] = { 100, 60000, 60000, 1, 16384, 40000, 2, 64000, 17 };
+  Bench bench;
+  g_autoptr (HfCommit) first = NULL;
+
+  bench_init (&bench, FALSE);
+  first = stage_octets (&bench.stage, 'a', 50000);
+  hf_stage_keep (&bench.stage);
+  hf_stage_drop (&bench.stage);
+  tap_check_int ("its reader and the kept file", faults_descriptors (bench.dir), 2);
+  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autofree gchar *row = g_strdup_printf ("%u: %" G_GSIZE_FORMAT " octets", i, sizes[i]);
+      g_autoptr (HfCommit) commit = stage_octets (&bench.stage, (gchar) ('b' + i), sizes[i]);
+
+      tap_check (row, inode_of (commit) == inode_of (first));
+      check_octets (row, commit, (gchar) ('b' + i), sizes[i]);
+      hf_stage_keep (&bench.stage);
+      hf_stage_drop (&bench.stage);
+    }
+  g_clear_pointer (&first, hf_commit_unref);
+  tap_check_int ("one is kept", faults_descriptors (bench.dir), 1);
+  hf_stage_clear (&bench.stage);
+  hf_stage_area_clear (&bench.area);
+  tap_check_int ("none behind the area", faults_descriptors (bench.dir), 0);
+  g_assert_true (hf_stage_area_open (&bench.area, bench.spool, NULL));
+  bench_clear ("kept", &bench);
+}
+
+/* An abandoned commit's stream may still be read by the writer: whatever comes
+ * after must not touch it. */
+static void
+test_P6_abandoned_file_is_not_touched (void)
+{
+  g_autoptr (HfCommit) abandoned = NULL, next = NULL;
+  Bench bench;
+
+  bench_init (&bench, FALSE);
+  abandoned = stage_octets (&bench.stage, 'a', 30000);
+  hf_stage_drop (&bench.stage);
+  tap_check_int ("only its reader", faults_descriptors (bench.dir), 1);
+  hf_stage_keep (&bench.stage);
+  tap_check_int ("too late to keep it", faults_descriptors (bench.dir), 1);
+  next = stage_octets (&bench.stage, 'b', 40000);
+  tap_check ("another file", inode_of (next) != inode_of (abandoned));
+  check_octets ("as it was", abandoned, 'a', 30000);
+  check_octets ("the next", next, 'b', 40000);
+  g_clear_pointer (&abandoned, hf_commit_unref);
+  g_clear_pointer (&next, hf_commit_unref);
+  bench_clear ("abandoned", &bench);
+}
+
+/* Transactions at the same time have files of their own, kept or new. */
+static void
+test_kept_files_are_not_shared (void)
+{
+  enum { COUNT = HF_STAGE_KEPT + 3 };
+  HfStage stages[COUNT];
+  HfCommit *commits[COUNT];
+  Bench bench;
+
+  bench_init (&bench, FALSE);
+  for (guint round = 0; round < 3; round++)
+    {
+      for (guint i = 0; i < COUNT; i++)
+        {
+          if (round == 0)
+            hf_stage_init (&stages[i], &bench.area);
+          commits[i] = stage_octets (&stages[i], (gchar) ('A' + (i + round) % 50), 20000 + 100 * i);
+        }
+      for (guint i = 0; i < COUNT; i++)
+        {
+          g_autofree gchar *row = g_strdup_printf ("round %u, %u", round, i);
+
+          check_octets (row, commits[i], (gchar) ('A' + (i + round) % 50), 20000 + 100 * i);
+        }
+      for (guint i = 0; i < COUNT; i++)
+        {
+          hf_commit_unref (commits[i]);
+          hf_stage_keep (&stages[i]);
+          hf_stage_drop (&stages[i]);
+        }
+      tap_check_int ("so many are kept, and no more", faults_descriptors (bench.dir), HF_STAGE_KEPT);
+    }
+  for (guint i = 0; i < COUNT; i++)
+    hf_stage_clear (&stages[i]);
+  hf_stage_area_clear (&bench.area);
+  g_assert_true (hf_stage_area_open (&bench.area, bench.spool, NULL));
+  bench_clear ("not shared", &bench);
+}
+
+static void
+test_not_kept (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    gboolean named;
+    gsize size;
+    guint kept;
+  } rows[] = {
+    { "as large as is kept", FALSE, HF_STAGE_KEPT_SIZE - (sizeof LINES - 1) - 2, 1 },
+    { "larger", FALSE, HF_STAGE_KEPT_SIZE - (sizeof LINES - 1) - 1, 0 },
+    { "named", TRUE, 100, 0 },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      Bench bench;
+
+      bench_init (&bench, rows[i].named);
+      hf_commit_unref (stage_octets (&bench.stage, 'x', rows[i].size));
+      hf_stage_keep (&bench.stage);
+      hf_stage_drop (&bench.stage);
+      tap_check_int (rows[i].name, faults_descriptors (bench.dir), rows[i].kept);
+      hf_stage_area_clear (&bench.area);
+      g_assert_true (hf_stage_area_open (&bench.area, bench.spool, NULL));
+      bench_clear (rows[i].name, &bench);
+    }
+}
+
 /* ---- failures ---- */
 
 /* Stages a message larger than the buffer.  FALSE: @error. */
@@ -288,6 +447,51 @@ test_P2_failures (void)
       g_clear_pointer (&commit, hf_commit_unref);
       tap_check_int (rows[i].name, faults_descriptors (bench.dir), 0);
       tap_check (rows[i].name, stage_one (&bench.stage, next, NULL));
+      g_clear_pointer (&next, hf_commit_unref);
+      bench_clear (rows[i].name, &bench);
+    }
+}
+
+/* A kept file that fails is a failed message, and serves no other. */
+static void
+test_P2_kept_file_fails (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    FaultCall call;
+    gint number;
+    const gchar *want_step;
+  } rows[] = {
+    { "no room", FAULT_WRITE, ENOSPC, "stage-write" },
+    { "not shortened", FAULT_FTRUNCATE, EIO, "stage-truncate" },
+    { "not reopened", FAULT_OPEN, EMFILE, "stage-reopen" },
+    { "not looked at", FAULT_FSTAT, EIO, "stage-reopen" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (HfCommit) commit = hf_commit_new ();
+      g_autoptr (HfCommit) next = NULL;
+      g_autoptr (GError) error = NULL;
+      Bench bench;
+
+      bench_init (&bench, FALSE);
+      hf_commit_unref (stage_octets (&bench.stage, 'x', 60000));
+      hf_stage_keep (&bench.stage);
+      hf_stage_drop (&bench.stage);
+      faults_fail (rows[i].call, NULL, 1, rows[i].number);
+      tap_check (rows[i].name, !stage_one (&bench.stage, commit, &error));
+      tap_check_int (rows[i].name, faults_met (rows[i].call), 1);
+      faults_reset ();
+      tap_check_int (rows[i].name, hf_error_errno (error), rows[i].number);
+      tap_check_str (rows[i].name, hf_error_step (error), rows[i].want_step);
+      hf_stage_keep (&bench.stage);
+      hf_stage_drop (&bench.stage);
+      g_clear_pointer (&commit, hf_commit_unref);
+      tap_check_int (rows[i].name, faults_descriptors (bench.dir), 0);
+      next = stage_octets (&bench.stage, 'y', 20000);
+      check_octets (rows[i].name, next, 'y', 20000);
       g_clear_pointer (&next, hf_commit_unref);
       bench_clear (rows[i].name, &bench);
     }
@@ -359,7 +563,12 @@ main (int argc, char **argv)
     { "tidy", test_tidy },
     { "in-and-out", test_in_and_out },
     { "memory-and-files", test_memory_and_files },
+    { "kept-file-serves-again", test_kept_file_serves_again },
+    { "P6-abandoned-file-is-not-touched", test_P6_abandoned_file_is_not_touched },
+    { "kept-files-are-not-shared", test_kept_files_are_not_shared },
+    { "not-kept", test_not_kept },
     { "P2-failures", test_P2_failures },
+    { "P2-kept-file-fails", test_P2_kept_file_fails },
     { "P2-reopened-is-another", test_P2_reopened_is_another },
     { "short-writes", test_short_writes },
     { NULL, NULL },

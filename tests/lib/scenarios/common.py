@@ -17,8 +17,7 @@ ID = r"[0-9A-HJKMNP-TV-Z]{26}"
 
 def nothing_left(made):
     """No temp stream, with a name or without, once all transactions are over."""
-    wait_for(lambda: not made.staged() and not made.open_stages(), 5,
-             f"the stages to go: {made.staged()} {made.open_stages()}")
+    wait_for(lambda: not made.stages_left(), 5, f"the stages to go: {made.stages_left()}")
 
 
 def all_whole(made):
