@@ -127,6 +127,12 @@ prepare_spool (const HfConfig *config, GError **error)
          && sync_directory (config, error);
 }
 
+static void
+let_go_of_stages (gpointer area)
+{
+  hf_stage_area_let_go (area);
+}
+
 static gboolean
 open_writer (HfFilter *self, const HfConfig *config, GError **error)
 {
@@ -138,6 +144,8 @@ open_writer (HfFilter *self, const HfConfig *config, GError **error)
     .instance = config->mta_instance != NULL && *config->mta_instance != '\0' ? config->mta_instance : NULL,
     .segment_size = config->journal_segment_size,
     .write_ahead = config->journal_write_ahead,
+    .let_go = let_go_of_stages,
+    .let_go_data = &self->area,
   };
 
   gethostname (host, sizeof host - 1);

@@ -40,15 +40,6 @@ pool_new (void)
   return self;
 }
 
-static void
-pool_free (HfStagePool *self)
-{
-  while (self->count > 0)
-    hf_sys_close (&self->files[--self->count].fd);
-  pthread_mutex_destroy (&self->mutex);
-  g_free (self);
-}
-
 /* The last one that was put back, whose pages are the warmest.  FALSE: none. */
 static gboolean
 pool_take (HfStagePool *self, KeptFile *out_file)
@@ -75,6 +66,24 @@ pool_give (HfStagePool *self, KeptFile file)
     self->files[self->count++] = file;
   pthread_mutex_unlock (&self->mutex);
   return taken;
+}
+
+static void
+pool_empty (HfStagePool *self)
+{
+  KeptFile file;
+
+  /* closed outside of the mutex: that may take as long as the disk takes */
+  while (pool_take (self, &file))
+    hf_sys_close (&file.fd);
+}
+
+static void
+pool_free (HfStagePool *self)
+{
+  pool_empty (self);
+  pthread_mutex_destroy (&self->mutex);
+  g_free (self);
 }
 
 /* ---- the file ---- */
@@ -228,6 +237,13 @@ hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **error)
   if (self->named)
     hf_event (HF_EVENT_STAGE_NAMED, NULL, "directory", self->path, NULL);
   return TRUE;
+}
+
+void
+hf_stage_area_let_go (const HfStageArea *self)
+{
+  if (self->pool != NULL)
+    pool_empty (self->pool);
 }
 
 void

@@ -50,6 +50,9 @@ gboolean hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **err
 /* Removes named stages that a crash left: they were never answered.  Only for
  * who holds the journal's lock. */
 void hf_stage_area_tidy (const HfStageArea *self);
+/* Closes the kept files: their file system may have to be unmounted.  Threads: any. */
+void hf_stage_area_let_go (const HfStageArea *self);
+
 /* Closes the kept files, too.  No stage may be in use. */
 void hf_stage_area_clear (HfStageArea *self);
 

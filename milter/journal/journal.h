@@ -21,6 +21,11 @@ typedef struct
   guint64 segment_size; /* wanted; a small file system makes it less */
   gboolean write_ahead; /* wanted; where it would reserve nothing it is not done */
   HfUsage *usage;       /* (nullable), borrowed: told what the journal takes */
+  /* (nullable) called by the writer when it lost the journal, and as long as it is
+   * away: to let go of what else is held open on its file system, which somebody
+   * may have to unmount */
+  void (*let_go) (gpointer data);
+  gpointer let_go_data;
 } HfJournalParameters;
 
 typedef struct

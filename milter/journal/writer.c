@@ -104,6 +104,13 @@ set_away (HfWriter *self, const GError *error)
   pthread_mutex_unlock (&self->mutex);
 }
 
+static void
+let_go_too (const HfWriter *self)
+{
+  if (self->parameters.let_go != NULL)
+    self->parameters.let_go (self->parameters.let_go_data);
+}
+
 /* Lets go of the file system after @error.  A journal that had worked is opened
  * again at once; each one more that fails costs a segment, so those wait. */
 static void
@@ -116,6 +123,7 @@ lose_journal (HfWriter *self, const GError *error)
             self->journal->segment != NULL ? self->journal->segment->path : NULL, NULL);
   hf_journal_abandon (self->journal);
   self->journal = NULL;
+  let_go_too (self);
   set_away (self, error);
 }
 
@@ -135,6 +143,7 @@ open_journal (HfWriter *self, GError **error)
       self->away_told = FALSE;
       return TRUE;
     }
+  let_go_too (self);
   if (!self->away_told)
     hf_event (HF_EVENT_JOURNAL_AWAY, failed, NULL);
   self->away_told = TRUE;

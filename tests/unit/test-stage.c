@@ -358,6 +358,25 @@ test_kept_files_are_not_shared (void)
   bench_clear ("not shared", &bench);
 }
 
+/* What is kept goes when the file system is to be let go of, and what comes after is kept again. */
+static void
+test_let_go (void)
+{
+  Bench bench;
+
+  bench_init (&bench, FALSE);
+  for (guint round = 0; round < 2; round++)
+    {
+      hf_commit_unref (stage_octets (&bench.stage, (gchar) ('a' + round), 20000));
+      hf_stage_keep (&bench.stage);
+      hf_stage_drop (&bench.stage);
+      tap_check_int ("kept", faults_descriptors (bench.dir), 1);
+      hf_stage_area_let_go (&bench.area);
+      tap_check_int ("let go", faults_descriptors (bench.dir), 0);
+    }
+  bench_clear ("let go", &bench);
+}
+
 static void
 test_not_kept (void)
 {
@@ -566,6 +585,7 @@ main (int argc, char **argv)
     { "kept-file-serves-again", test_kept_file_serves_again },
     { "P6-abandoned-file-is-not-touched", test_P6_abandoned_file_is_not_touched },
     { "kept-files-are-not-shared", test_kept_files_are_not_shared },
+    { "let-go", test_let_go },
     { "not-kept", test_not_kept },
     { "P2-failures", test_P2_failures },
     { "P2-kept-file-fails", test_P2_kept_file_fails },

@@ -115,7 +115,7 @@ def inodes_at_mail(site, row):
 def inodes_at_store(site, row):
     kind, inodes = row
     room, made = on_file_system(site, kind, "48M", inodes=inodes, settings=NO_MARKS)
-    taken(site, made, SMALL)
+    taken(site, made, LARGE)  # of which no stage is kept: the next one needs an inode
     found = refused_once_open(site, made, room.take_inodes)
     room.release()
     cured(site, made, LARGE, [found])
