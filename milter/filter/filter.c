@@ -161,6 +161,8 @@ hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
   const HfMarks marks = marks_of (config);
 
   memset (self, 0, sizeof *self);
+  /* GLib registers an error domain at its first use, which two threads must not be at once. */
+  hf_error_quark ();
   self->commit_limit_ms = (gint) config->milter_commit_limit;
   if (!prepare_spool (config, error) || !hf_stage_area_open (&self->area, config->spool_directory, error)
       || !open_writer (self, config, error))
