@@ -241,15 +241,20 @@ class Filter:
         """The numbers of the segments in journal/, or in carried/."""
         return sorted(int(path.stem) for path in (self.spool / where).glob("[0-9]*.bsmtp"))
 
-    def open_files(self):
-        """What the process holds open, by target: stages without a name show as deleted."""
-        targets = []
+    def _descriptors(self):
+        """Number and target of each descriptor that the process holds."""
         for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
             try:
-                targets.append(os.readlink(link))
+                yield link.name, os.readlink(link)
             except FileNotFoundError:
                 continue  # closed meanwhile
-        return targets
+
+    def _is_stage(self, target):
+        return target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target
+
+    def open_files(self):
+        """What the process holds open, by target: stages without a name show as deleted."""
+        return [target for _, target in self._descriptors()]
 
     def resident_kib(self):
         """The most memory that the process ever had."""
@@ -257,19 +262,17 @@ class Filter:
         return int(re.search(r"VmHWM:\s+(\d+)", text).group(1))
 
     def open_stages(self):
-        return [target for target in self.open_files()
-                if target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target]
+        return [target for target in self.open_files() if self._is_stage(target)]
 
     def stages_left(self):
         """Stages that are left when nothing is under way.  For later messages the filter keeps writing sides of
         unnamed files, no more than messages it took, and 32 at most; anything else is a leak."""
         left, kept = self.staged(), []
-        for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
+        for number, target in self._descriptors():
+            if not self._is_stage(target):
+                continue
             try:
-                target = os.readlink(link)
-                if not (target.startswith(f"{self.spool}/stage/") or f"{self.spool}/#" in target):
-                    continue
-                info = pathlib.Path(f"/proc/{self.process.pid}/fdinfo/{link.name}").read_text()
+                info = pathlib.Path(f"/proc/{self.process.pid}/fdinfo/{number}").read_text()
             except FileNotFoundError:
                 continue  # closed meanwhile
             flags = int(re.search(r"flags:\s+([0-7]+)", info).group(1), 8)

@@ -353,8 +353,7 @@ test_kept_files_are_not_shared (void)
     }
   for (guint i = 0; i < COUNT; i++)
     hf_stage_clear (&stages[i]);
-  hf_stage_area_clear (&bench.area);
-  g_assert_true (hf_stage_area_open (&bench.area, bench.spool, NULL));
+  hf_stage_area_let_go (&bench.area);
   bench_clear ("not shared", &bench);
 }
 
@@ -401,8 +400,7 @@ test_not_kept (void)
       hf_stage_keep (&bench.stage);
       hf_stage_drop (&bench.stage);
       tap_check_int (rows[i].name, faults_descriptors (bench.dir), rows[i].kept);
-      hf_stage_area_clear (&bench.area);
-      g_assert_true (hf_stage_area_open (&bench.area, bench.spool, NULL));
+      hf_stage_area_let_go (&bench.area);
       bench_clear (rows[i].name, &bench);
     }
 }
