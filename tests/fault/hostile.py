@@ -182,8 +182,8 @@ class Strangers:
                 if number % 40 == 0:
                     passes(made)
                     others += 1
-            replies = [one.receive() for _ in range(2)]    # to MAIL and to the end
-            equal([command for command, _ in replies], [b"c", b"c"], "replies")
+            replies = [one.receive() for _ in range(3)]    # to MAIL, to the end of headers and to the end
+            equal([command for command, _ in replies], [b"c", b"c", b"c"], "replies")
         equal(len(made.records()), others + 1, "records")
         expect(HEAD.replace(b"pressure", b"half") + body in messages(made.spool / "journal"),
                "the slow message is not as it was said")
