@@ -2,7 +2,7 @@
  *
  * See sys.h.  This is the one file of the tree that calls what only
  * GNU/Linux has: O_TMPFILE's openat, renameat2, OFD locks, getrandom, the
- * kinds, flags and extents of files, /proc and /sys.
+ * kinds, flags and extents of files, the default size of a stack, /proc and /sys.
  */
 #include <config.h>
 
@@ -14,6 +14,7 @@
 #include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -322,6 +323,21 @@ gint64
 hf_sys_wall_ms (void)
 {
   return clock_ms (CLOCK_REALTIME);
+}
+
+int
+hf_sys_set_thread_stack (size_t size)
+{
+  pthread_attr_t attr;
+  int failed = pthread_attr_init (&attr);
+
+  if (failed != 0)
+    return failed;
+  failed = pthread_attr_setstacksize (&attr, size);
+  if (failed == 0)
+    failed = pthread_setattr_default_np (&attr);
+  pthread_attr_destroy (&attr);
+  return failed;
 }
 
 void

@@ -99,6 +99,11 @@ gint64 hf_sys_wall_ms (void);
  * because ids and nonces that repeat would break what rests on them. */
 void hf_sys_random (void *data, size_t size);
 
+/* Octets of stack for each thread that is made from here on and does not say
+ * otherwise, as libmilter's do not (pthread_setattr_default_np(3)).  0, or the
+ * error's number. */
+int hf_sys_set_thread_stack (size_t size);
+
 /* The inode numbers of @fd and of @path are the same file: 1, 0, or -1 and
  * errno where @path can't be looked at. */
 int hf_sys_same_file (int fd, const char *path);

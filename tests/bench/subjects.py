@@ -14,6 +14,8 @@ from lib.lab import end_process
 NUMBERS = itertools.count(1)    # of directories
 
 
+OPENDKIM = "/usr/sbin/opendkim"
+
 class Subject:
     name = None
 
@@ -50,7 +52,7 @@ class OpenDkim(Subject):
         config = place.dir / "opendkim.conf"
         config.write_text("Mode v\nSyslog no\nAutoRestart no\nInternalHosts 192.0.2.9\n"
                           f"Socket local:{socket}\nUMask 0\n")
-        process = place.spawn(["/usr/sbin/opendkim", "-f", "-x", str(config)], place.dir / "opendkim.log", umask=0)
+        process = place.spawn([OPENDKIM, "-f", "-x", str(config)], place.dir / "opendkim.log", umask=0)
         tap.wait_for(socket.exists, 10, "opendkim to listen")
         return process
 

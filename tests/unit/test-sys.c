@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -393,6 +394,42 @@ test_forget (void)
   tap_check_int ("why", errno, EBADF);
 }
 
+/* In a thread: the octets of its own stack. */
+static gpointer
+own_stack (gpointer data)
+{
+  gsize *out_size = data;
+  pthread_attr_t attr;
+
+  g_assert_cmpint (pthread_getattr_np (pthread_self (), &attr), ==, 0);
+  g_assert_cmpint (pthread_attr_getstacksize (&attr, out_size), ==, 0);
+  pthread_attr_destroy (&attr);
+  return NULL;
+}
+
+static gsize
+stack_of_a_new_thread (void)
+{
+  pthread_t thread;
+  gsize size = 0;
+
+  g_assert_cmpint (pthread_create (&thread, NULL, own_stack, &size), ==, 0);
+  pthread_join (thread, NULL);
+  return size;
+}
+
+static void
+test_thread_stack (void)
+{
+  const gsize usual = stack_of_a_new_thread ();
+
+  g_assert_cmpint (hf_sys_set_thread_stack (1), ==, EINVAL);
+  g_assert_cmpuint (stack_of_a_new_thread (), ==, usual);
+  g_assert_cmpint (hf_sys_set_thread_stack (usual / 2), ==, 0);
+  g_assert_cmpuint (stack_of_a_new_thread (), ==, usual / 2);
+  g_assert_cmpint (hf_sys_set_thread_stack (usual), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -407,6 +444,7 @@ main (int argc, char **argv)
     { "kernel-knows", test_kernel_knows },
     { "descriptors", test_descriptors },
     { "random", test_random },
+    { "thread-stack", test_thread_stack },
     { "clocks", test_clocks },
     { "other-clocks", test_other_clocks },
     { "forget", test_forget },
