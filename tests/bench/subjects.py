@@ -12,9 +12,8 @@ from lib import holdfast, tap
 from lib.lab import end_process
 
 NUMBERS = itertools.count(1)    # of directories
-
-
 OPENDKIM = "/usr/sbin/opendkim"
+
 
 class Subject:
     name = None
