@@ -325,17 +325,42 @@ hf_sys_wall_ms (void)
   return clock_ms (CLOCK_REALTIME);
 }
 
+static void *
+do_nothing (void *data)
+{
+  return data;
+}
+
+/* What the C library keeps for a thread lies on its stack as well, and with a
+ * sanitizer that alone may be more. */
+static int
+try_thread (void)
+{
+  pthread_t thread;
+  const int failed = pthread_create (&thread, NULL, do_nothing, NULL);
+
+  return failed != 0 ? failed : pthread_join (thread, NULL);
+}
+
 int
 hf_sys_set_thread_stack (size_t size)
 {
   pthread_attr_t attr;
-  int failed = pthread_attr_init (&attr);
+  size_t usual;
+  int failed = pthread_getattr_default_np (&attr);
 
   if (failed != 0)
     return failed;
-  failed = pthread_attr_setstacksize (&attr, size);
+  failed = pthread_attr_getstacksize (&attr, &usual);
+  if (failed == 0)
+    failed = pthread_attr_setstacksize (&attr, size);
   if (failed == 0)
     failed = pthread_setattr_default_np (&attr);
+  if (failed == 0 && (failed = try_thread ()) != 0)
+    {
+      pthread_attr_setstacksize (&attr, usual);
+      pthread_setattr_default_np (&attr);
+    }
   pthread_attr_destroy (&attr);
   return failed;
 }

@@ -101,7 +101,7 @@ void hf_sys_random (void *data, size_t size);
 
 /* Octets of stack for each thread that is made from here on and does not say
  * otherwise, as libmilter's do not (pthread_setattr_default_np(3)).  0, or the
- * error's number. */
+ * error's number, and then nothing is changed: a thread is tried first. */
 int hf_sys_set_thread_stack (size_t size);
 
 /* The inode numbers of @fd and of @path are the same file: 1, 0, or -1 and

@@ -415,6 +415,8 @@ test_thread_stack (void)
 
   g_assert_cmpint (hf_sys_set_thread_stack (1), ==, EINVAL);
   g_assert_cmpuint (stack_to_come (), ==, usual);
+  g_assert_cmpint (hf_sys_set_thread_stack ((gsize) 1 << 50), !=, 0); /* more than there are addresses: no thread */
+  g_assert_cmpuint (stack_to_come (), ==, usual);
   g_assert_cmpint (hf_sys_set_thread_stack (usual / 2), ==, 0);
   g_assert_cmpuint (stack_to_come (), ==, usual / 2);
   g_assert_cmpint (hf_sys_set_thread_stack (usual), ==, 0);
