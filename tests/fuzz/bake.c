@@ -290,7 +290,8 @@ take_escape (Oven *self, const guint8 *text, gsize size)
 GByteArray *
 bake (const guint8 *text, gsize size)
 {
-  Oven oven = { .out = g_byte_array_new (), .numbers = { -1, -1, -1 } };
+  /* with room from the start: an empty array has no data, and an offset needs some */
+  Oven oven = { .out = g_byte_array_sized_new (BLOCK), .numbers = { -1, -1, -1 } };
 
   for (gsize i = 0; i < size && oven.out->len < MOST;)
     {
