@@ -20,13 +20,16 @@ G_BEGIN_DECLS
 typedef struct HfMail HfMail;
 typedef struct HfEnvelope HfEnvelope;
 
+/* The detail of what is only known from a record that was carried forward. */
+#define HF_CARRIED_DETAIL "so when it was carried forward"
+
 /* One recipient of an envelope. */
 typedef struct
 {
   gchar *address;
   GRefString *detail; /* nullable; many are told the same */
   HfFinding finding; /* as last written */
-  gboolean declared; /* settled by an operator's act */
+  gboolean fixed;    /* by an operator's act, or so when it was carried forward: the log is not asked */
 } HfSlot;
 
 struct HfEnvelope
@@ -136,6 +139,9 @@ void hf_envelopes_match (HfAccounts *self);
 /* judge.c */
 void hf_judge_mail (HfAccounts *self, HfMail *mail);
 void hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope);
+
+/* What recipient number @index came to, as its slot has it. */
+void hf_judge_write_fate (HfAccounts *self, const HfEnvelope *envelope, guint index, gint64 at_ms);
 
 /* Takes up what a look at the queue told of it in an earlier run. */
 void hf_mail_restore_sighting (HfMail *mail, HfSlice line);

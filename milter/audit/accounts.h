@@ -47,7 +47,9 @@ gboolean hf_accounts_restore (HfAccounts *self, HfLedger *ledger, gint64 now_ms,
 /* A line of the log.  @item is a line or a gap. */
 void hf_accounts_log (HfAccounts *self, const HfFollowItem *item);
 
-/* A message of the journal; @item has facts and recipients. */
+/* A message of the journal, or of SPOOL/carried, where the books do not know it any
+ * more; @item has facts and recipients.  Those that were settled or void when it was
+ * carried stay so. */
 void hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, const HfItem *item);
 
 /* The filter claims that it tempfailed message @id. */

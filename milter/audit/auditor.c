@@ -46,6 +46,7 @@ struct HfAuditor
   HfFollow *follow;           /* a file; or NULL: */
   HfFollowJournald *journald;
   HfSegmentsPosition journal;
+  HfSegmentsPosition carried; /* read before a journal that is read from its beginning */
   gint64 first_ms;            /* of the journal; where a log without a position begins */
   guint64 committed_seq;      /* lines known to the books */
   HfSegmentsPosition committed_journal;
@@ -60,7 +61,7 @@ struct HfAuditor
   gint64 next_queue_ms;       /* monotonic */
   gint64 told_gap_ms;         /* of the newest line when silence was told */
   gboolean log_failed, queue_failed, journal_failed;
-  gboolean log_idle, journal_idle;
+  gboolean log_idle, journal_idle, carried_read;
 };
 
 /* ---- taking in ---- */
@@ -79,11 +80,27 @@ on_message (guint64 seq, const gchar *instance, const HfItem *item, gpointer dat
 {
   HfAuditor *self = data;
 
-  if (self->first_ms == G_MAXINT64)
-    self->first_ms = item->facts.at_ms;
+  self->first_ms = MIN (self->first_ms, item->facts.at_ms);
   if (is_known (self, seq, item->offset, item->facts.id.text))
     return;
   hf_accounts_envelope (self->accounts, seq, instance, item);
+}
+
+/* Books that are new, or lost some of theirs, may not know a message that stands
+ * here only, or not that it stands here. */
+static void
+on_carried (guint64 seq, const gchar *instance, const HfItem *item, gpointer data)
+{
+  HfAuditor *self = data;
+  HfCarriedRecord record = { item->facts.id, item->offset, item->length };
+  guint64 known_seq;
+
+  if (!hf_ledger_segment_of (self->ledger, item->facts.id.text, &known_seq, NULL))
+    return; /* a ledger that fails ends the round at its commit */
+  if (known_seq == 0)
+    on_message (seq, instance, item, data);
+  else if (known_seq < seq && item->whole)
+    hf_trimming_tell_carried (self->daybook, seq, &record);
 }
 
 static void
@@ -113,15 +130,30 @@ is_ahead_of_log (const HfAuditor *self)
   return !self->log_idle && line_ms >= 0 && hf_accounts_newest_envelope_ms (self->accounts) - line_ms > AHEAD_MS;
 }
 
+/* The next part, of SPOOL/carried first where the journal is read from its
+ * beginning: what is there is the oldest. */
+static gboolean
+read_part (HfAuditor *self, gboolean *out_more, GError **error)
+{
+  const HfSegmentsSink carried = { on_carried, on_marked, self }, journal = { on_message, on_marked, self };
+
+  if (self->carried_read || self->journal.seq != 0)
+    return hf_segments_read (self->spool, &self->journal, PART_RECORDS, &journal, out_more, error);
+  if (!hf_segments_read_carried (self->spool, &self->carried, PART_RECORDS, &carried, out_more, error))
+    return FALSE;
+  self->carried_read = !*out_more;
+  *out_more = TRUE;
+  return TRUE;
+}
+
 static void
 read_journal (HfAuditor *self)
 {
-  const HfSegmentsSink sink = { on_message, on_marked, self };
   g_autoptr (GError) error = NULL;
   gboolean more = TRUE;
 
   for (guint done = 0; more && done < ROUND_RECORDS && !is_ahead_of_log (self); done += PART_RECORDS)
-    if (!hf_segments_read (self->spool, &self->journal, PART_RECORDS, &sink, &more, &error))
+    if (!read_part (self, &more, &error))
       {
         more = FALSE;
         if (!g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND)) /* no filter has run yet */

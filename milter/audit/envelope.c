@@ -146,6 +146,24 @@ write_envelope (HfAccounts *self, guint64 seq, const gchar *instance, const HfIt
   hf_statement_end (builder);
 }
 
+/* What the books said when the record was carried forward.  They may be gone since,
+ * and the log's lines with them. */
+static void
+take_settled (HfAccounts *self, HfEnvelope *envelope, guint index, const HfPath *path)
+{
+  const HfOutcome outcome = hf_outcome_parse (path->outcome);
+  HfSlot *slot = &envelope->slots[index];
+
+  if (path->state == NULL)
+    return;
+  slot->fixed = TRUE;
+  slot->finding = (HfFinding){ .state = (guint8) hf_state_parse (path->state),
+                               .outcome = (guint8) outcome,
+                               .silent = hf_outcome_is_silent (outcome) };
+  hf_slot_set_detail (slot, HF_CARRIED_DETAIL);
+  hf_judge_write_fate (self, envelope, index, path->since_ms);
+}
+
 void
 hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, const HfItem *item)
 {
@@ -157,7 +175,12 @@ hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, cons
   write_envelope (self, seq, instance, item);
   envelope = hf_envelope_add (self, item->facts.id.text, item->facts.queue, item->facts.at_ms, item->recipients->len);
   for (guint i = 0; i < item->recipients->len; i++)
-    envelope->slots[i].address = g_strdup (g_array_index (item->recipients, HfPath, i).address);
+    {
+      const HfPath *path = &g_array_index (item->recipients, HfPath, i);
+
+      envelope->slots[i].address = g_strdup (path->address);
+      take_settled (self, envelope, i, path);
+    }
   self->newest_envelope_ms = MAX (self->newest_envelope_ms, item->facts.at_ms);
   hf_envelope_mark (self, envelope);
 }

@@ -3,23 +3,45 @@
 
 #include "milter/audit/fate.h"
 
+static const gchar *const states[HF_N_STATES] = { "provisional", "void",        "open",
+                                                  "settled",     "unaccounted", "lost" };
+
+static const gchar *const outcomes[HF_N_OUTCOMES]
+    = { NULL,     "delivered", "relayed", "bounced",           "expired",  "redirected",
+        "passed", "discarded", "deleted", "removed_by_filter", "declared" };
+
 const gchar *
 hf_state_name (HfState state)
 {
-  static const gchar *const names[HF_N_STATES] = { "provisional", "void",        "open",
-                                                   "settled",     "unaccounted", "lost" };
-
-  return names[state];
+  return states[state];
 }
 
 const gchar *
 hf_outcome_name (HfOutcome outcome)
 {
-  static const gchar *const names[HF_N_OUTCOMES]
-      = { NULL,     "delivered", "relayed", "bounced",           "expired",  "redirected",
-          "passed", "discarded", "deleted", "removed_by_filter", "declared" };
+  return outcomes[outcome];
+}
 
-  return names[outcome];
+/* Its index; 0 for none. */
+static guint
+find (const gchar *const *names, guint count, const gchar *name)
+{
+  for (guint i = 0; i < count; i++)
+    if (g_strcmp0 (names[i], name) == 0)
+      return i;
+  return 0;
+}
+
+HfState
+hf_state_parse (const gchar *name)
+{
+  return (HfState) find (states, HF_N_STATES, name);
+}
+
+HfOutcome
+hf_outcome_parse (const gchar *name)
+{
+  return (HfOutcome) find (outcomes, HF_N_OUTCOMES, name);
 }
 
 typedef struct

@@ -114,9 +114,12 @@ typedef enum
 } HfReason;
 
 const gchar *hf_state_name (HfState state);
+/* PROVISIONAL, the first, for NULL and for what is no state's name. */
+HfState hf_state_parse (const gchar *name);
 
 /* NULL for HF_OUTCOME_NONE. */
 const gchar *hf_outcome_name (HfOutcome outcome);
+HfOutcome hf_outcome_parse (const gchar *name);
 
 const gchar *hf_reason_text (HfReason reason);
 const gchar *hf_reason_explanation (HfReason reason);

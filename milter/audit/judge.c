@@ -203,8 +203,8 @@ since_ms (const HfAccounts *self, const HfMail *mail)
   return mail != NULL && mail->message->seen_ms >= 0 ? mail->message->seen_ms : self->now_ms;
 }
 
-static void
-write_fate (HfAccounts *self, const HfEnvelope *envelope, guint index)
+void
+hf_judge_write_fate (HfAccounts *self, const HfEnvelope *envelope, guint index, gint64 at_ms)
 {
   const HfSlot *slot = &envelope->slots[index];
   HfStatementBuilder *builder = hf_daybook_begin (self->daybook, "fate");
@@ -212,7 +212,7 @@ write_fate (HfAccounts *self, const HfEnvelope *envelope, guint index)
   hf_statement_add (builder, "id", envelope->id.text, -1);
   hf_statement_add_number (builder, "rcpt", index);
   add_finding (builder, slot->finding, slot->detail);
-  hf_accounts_add_time (builder, "at", since_ms (self, envelope->mail));
+  hf_accounts_add_time (builder, "at", at_ms);
   hf_statement_end (builder);
 }
 
@@ -246,7 +246,7 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
       HfSlot *slot = &envelope->slots[i];
       Verdict verdict = { .detail = NULL };
 
-      if (slot->declared)
+      if (slot->fixed)
         continue;
       judge_slot (self, envelope, slot, &verdict);
       if (is_told (slot, &verdict))
@@ -262,7 +262,7 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
       hf_slot_set_detail (slot, verdict.detail);
       g_free (verdict.detail);
       slot->finding = verdict.finding;
-      write_fate (self, envelope, i);
+      hf_judge_write_fate (self, envelope, i, since_ms (self, envelope->mail));
     }
   tell (envelope, HF_STATE_LOST, counts[HF_STATE_LOST], examples[HF_STATE_LOST]);
   tell (envelope, HF_STATE_UNACCOUNTED, counts[HF_STATE_UNACCOUNTED], examples[HF_STATE_UNACCOUNTED]);
@@ -472,7 +472,7 @@ declare (HfAccounts *self, const gchar *id, const gchar *address)
 
       if (hf_finding_is_final (slot->finding) || (address != NULL && strcmp (address, slot->address) != 0))
         continue;
-      slot->declared = TRUE;
+      slot->fixed = TRUE;
       slot->finding = (HfFinding){ .state = HF_STATE_SETTLED, .outcome = HF_OUTCOME_DECLARED, .silent = TRUE };
     }
 }

@@ -143,13 +143,9 @@ take_slot (Restore *self, sqlite3_stmt *statement)
   slot->address = g_strdup ((const gchar *) sqlite3_column_text (statement, 6));
   hf_slot_set_detail (slot, (const gchar *) sqlite3_column_text (statement, 9));
   slot->finding.silent = (guint8) sqlite3_column_int (statement, 10);
-  for (guint i = 0; i < HF_N_STATES; i++)
-    if (g_strcmp0 (state, hf_state_name ((HfState) i)) == 0)
-      slot->finding.state = (guint8) i;
-  for (guint i = 1; i < HF_N_OUTCOMES; i++)
-    if (g_strcmp0 (outcome, hf_outcome_name ((HfOutcome) i)) == 0)
-      slot->finding.outcome = (guint8) i;
-  slot->declared = slot->finding.outcome == HF_OUTCOME_DECLARED;
+  slot->finding.state = (guint8) hf_state_parse (state);
+  slot->finding.outcome = (guint8) hf_outcome_parse (outcome);
+  slot->fixed = slot->finding.outcome == HF_OUTCOME_DECLARED || g_strcmp0 (slot->detail, HF_CARRIED_DETAIL) == 0;
   return TRUE;
 }
 

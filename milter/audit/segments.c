@@ -13,8 +13,8 @@
 
 typedef struct
 {
-  const gchar *dir_path;
-  HfPublished published;
+  const gchar *spool;
+  HfPublished published; /* zeroed for SPOOL/carried */
   gboolean live;
   HfSegmentsPosition *position;
   guint left;
@@ -70,7 +70,8 @@ read_segment (Reading *self, int fd, GError **error)
   gboolean ok;
 
   if (hf_sys.fstat (fd, &st) < 0)
-    return hf_error_set_errno (error, errno, "journal-read", "cannot look at a segment in '%s'", self->dir_path);
+    return hf_error_set_errno (error, errno, "journal-read", "cannot look at segment %" G_GUINT64_FORMAT,
+                               self->position->seq);
   if (!hf_reader_init (&reader, fd, limit_of (self, self->position->seq, (guint64) st.st_size), HF_READ_RECIPIENTS,
                        is_published ? &self->published.nonce : NULL, error))
     return FALSE;
@@ -90,16 +91,13 @@ read_segment (Reading *self, int fd, GError **error)
 static gboolean
 read_seq (Reading *self, guint64 seq, GError **error)
 {
-  g_autofree gchar *path = NULL;
-  HfSegmentName name;
+  g_autofree gchar *path = hf_segment_path (self->spool, seq);
   gboolean ok;
   int fd;
 
   if (seq != self->position->seq)
     self->position->offset = 0;
   self->position->seq = seq;
-  hf_segment_name (seq, &name);
-  path = g_build_filename (self->dir_path, name.text, NULL);
   fd = hf_sys.open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
   if (fd < 0 && errno == ENOENT)
     return TRUE; /* trimmed since the directory was read */
@@ -110,22 +108,38 @@ read_seq (Reading *self, guint64 seq, GError **error)
   return ok;
 }
 
+static gboolean
+read_all (Reading *self, const GArray *seqs, gboolean *out_more, GError **error)
+{
+  for (guint i = 0; i < seqs->len && self->left > 0; i++)
+    if (g_array_index (seqs, guint64, i) >= self->position->seq
+        && !read_seq (self, g_array_index (seqs, guint64, i), error))
+      return FALSE;
+  *out_more = self->left == 0;
+  return TRUE;
+}
+
 gboolean
 hf_segments_read (const gchar *spool, HfSegmentsPosition *position, guint most, const HfSegmentsSink *sink,
                   gboolean *out_more, GError **error)
 {
   g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autoptr (GArray) seqs = NULL;
-  Reading self = { .dir_path = dir_path, .position = position, .left = most, .sink = sink };
+  Reading self = { .spool = spool, .position = position, .left = most, .sink = sink };
 
   *out_more = FALSE;
   hf_directory_published (dir_path, &self.published, &self.live);
   seqs = hf_directory_list (dir_path, error);
-  if (seqs == NULL)
-    return FALSE;
-  for (guint i = 0; i < seqs->len && self.left > 0; i++)
-    if (g_array_index (seqs, guint64, i) >= position->seq && !read_seq (&self, g_array_index (seqs, guint64, i), error))
-      return FALSE;
-  *out_more = self.left == 0;
-  return TRUE;
+  return seqs != NULL && read_all (&self, seqs, out_more, error);
+}
+
+gboolean
+hf_segments_read_carried (const gchar *spool, HfSegmentsPosition *position, guint most, const HfSegmentsSink *sink,
+                          gboolean *out_more, GError **error)
+{
+  g_autoptr (GArray) seqs = hf_carried_list (spool, error);
+  Reading self = { .spool = spool, .position = position, .left = most, .sink = sink };
+
+  *out_more = FALSE;
+  return seqs != NULL && read_all (&self, seqs, out_more, error);
 }

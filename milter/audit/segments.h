@@ -38,4 +38,9 @@ typedef struct
 gboolean hf_segments_read (const gchar *spool, HfSegmentsPosition *position, guint most, const HfSegmentsSink *sink,
                            gboolean *out_more, GError **error);
 
+/* The same for SPOOL/carried, where nothing is written that is not whole at once.
+ * Without such a directory there is nothing to read. */
+gboolean hf_segments_read_carried (const gchar *spool, HfSegmentsPosition *position, guint most,
+                                   const HfSegmentsSink *sink, gboolean *out_more, GError **error);
+
 G_END_DECLS

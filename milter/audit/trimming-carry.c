@@ -127,24 +127,26 @@ write_all (Carrying *self, const GArray *sources, guint64 *out_seq, GError **err
   return hf_carried_finish (self->carried, out_seq, error);
 }
 
+void
+hf_trimming_tell_carried (HfDaybook *daybook, guint64 seq, const HfCarriedRecord *record)
+{
+  HfStatementBuilder *builder = hf_daybook_begin (daybook, "carried");
+
+  hf_statement_add (builder, "id", record->id.text, -1);
+  hf_statement_add_number (builder, "segment", seq);
+  hf_statement_add_number (builder, "offset", record->offset);
+  hf_statement_add_number (builder, "length", record->length);
+  hf_trimming_add_time (builder, "at", hf_sys_wall_ms ());
+  hf_statement_end (builder);
+}
+
 static void
 tell_books (Carrying *self, guint64 seq)
 {
   const GArray *records = hf_carried_records (self->carried);
-  const gint64 now_ms = hf_sys_wall_ms ();
 
   for (guint i = 0; i < records->len; i++)
-    {
-      const HfCarriedRecord *record = &g_array_index (records, HfCarriedRecord, i);
-      HfStatementBuilder *builder = hf_daybook_begin (self->trimming->daybook, "carried");
-
-      hf_statement_add (builder, "id", record->id.text, -1);
-      hf_statement_add_number (builder, "segment", seq);
-      hf_statement_add_number (builder, "offset", record->offset);
-      hf_statement_add_number (builder, "length", record->length);
-      hf_trimming_add_time (builder, "at", now_ms);
-      hf_statement_end (builder);
-    }
+    hf_trimming_tell_carried (self->trimming->daybook, seq, &g_array_index (records, HfCarriedRecord, i));
 }
 
 static void

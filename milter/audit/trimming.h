@@ -14,6 +14,7 @@
 #pragma once
 
 #include "milter/base/values.h"
+#include "milter/journal/carried.h"
 #include "milter/ledger/ledger.h"
 
 G_BEGIN_DECLS
@@ -36,6 +37,9 @@ typedef struct HfTrimming HfTrimming;
 HfTrimming *hf_trimming_new (const HfTrimmingSettings *settings, HfDaybook *daybook, HfLedger *ledger, GError **error);
 void hf_trimming_free (HfTrimming *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfTrimming, hf_trimming_free)
+
+/* Enters into @daybook where a message's copy stands from now on. */
+void hf_trimming_tell_carried (HfDaybook *daybook, guint64 seq, const HfCarriedRecord *record);
 
 /* It is time for a pass: once a minute, more often where the retention is short
  * or the spool runs full. */

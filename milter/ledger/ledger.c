@@ -448,6 +448,22 @@ hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided)
 }
 
 gboolean
+hf_ledger_segment_of (HfLedger *self, const gchar *id, guint64 *out_seq, GError **error)
+{
+  g_autoptr (sqlite3_stmt) statement = hf_ledger_prepare (self, "SELECT segment FROM envelope WHERE id = ?1", error);
+  int step;
+
+  *out_seq = 0;
+  if (statement == NULL)
+    return FALSE;
+  sqlite3_bind_text (statement, 1, id, -1, SQLITE_STATIC);
+  step = sqlite3_step (statement);
+  if (step == SQLITE_ROW)
+    *out_seq = (guint64) sqlite3_column_int64 (statement, 0);
+  return step == SQLITE_ROW || step == SQLITE_DONE || hf_ledger_error (self, error);
+}
+
+gboolean
 hf_ledger_last_place (HfLedger *self, guint64 *out_segment, guint64 *out_offset, GError **error)
 {
   g_autoptr (sqlite3_stmt) statement = hf_ledger_prepare (

@@ -73,6 +73,9 @@ gboolean hf_ledger_check_segments (HfLedger *self, const GArray *present, const 
 /* TRUE when it has message @id, or with @voided a void mark of it. */
 gboolean hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided);
 
+/* The segment that message @id stands in, or stood in before it was trimmed; 0: it is not known. */
+gboolean hf_ledger_segment_of (HfLedger *self, const gchar *id, guint64 *out_seq, GError **error);
+
 /* The last place in the journal that it has a message from; 0 and 0 for none. */
 gboolean hf_ledger_last_place (HfLedger *self, guint64 *out_segment, guint64 *out_offset, GError **error);
 

@@ -1,5 +1,6 @@
 """The journal stays small by itself: what is settled goes, and what is not stays (P3)."""
 import json
+import shutil
 import subprocess
 import time
 
@@ -88,8 +89,8 @@ def later(text):
     return "451 4.3.0 later" if "later@" in text else None
 
 
-@scenario("one deferred message does not pin the rest: it is carried forward, delivered later, and goes then", only="postfix")
-def straggler_is_carried(site):
+def carry_one(site):
+    """A message of which one recipient is deferred and one was relayed, carried forward; filter, auditor and its queue id."""
     made = site.filter(settings=SMALL)
     auditor = Auditor(made, site.mta)
     site.sink.refuse("RCPT", later)
@@ -102,6 +103,12 @@ def straggler_is_carried(site):
     send_relayed(site, [f"rest-{number}" for number in range(4)])
     wait_for(lambda: made.segments("carried"), 30, "the deferred message to be carried forward")
     wait_for(lambda: len(made.segments()) <= 2, 30, "the segments it kept to go")
+    return made, auditor, straggler
+
+
+@scenario("one deferred message does not pin the rest: it is carried forward, delivered later, and goes then", only="postfix")
+def straggler_is_carried(site):
+    made, auditor, straggler = carry_one(site)
     record = made.record_of(straggler)
     equal(record["segment"], f"{made.segments('carried')[0]}.bsmtp", "where its copy is")
     equal([(one["address"], one["state"]) for one in record["recipients"]],
@@ -131,6 +138,61 @@ def straggler_is_carried(site):
     auditor.once("--rebuild")
     for table in ("envelope", "recipient", "trimmed"):
         equal(auditor.dump((table,)), {table: before[table]}, f"table {table} after --rebuild")
+
+
+@scenario("books that are lost, and the log with them: new ones have what was carried forward, and what it had come to",
+          only="postfix")
+def carried_comes_into_new_books(site):
+    made, auditor, straggler = carry_one(site)
+    auditor.stop()
+    shutil.rmtree(made.spool / "books")
+    for path in made.spool.glob("ledger.db*"):
+        path.unlink()
+    site.mta.log.write_text("")
+    relayed = ("relayed", "settled")
+    for run in ("first", "second"):
+        auditor.start()
+        wait_for(lambda: straggler_fates(made, straggler) == [("later@example.net", None, "provisional"), ("recipient@example.net", *relayed)],
+                 30, f"the new books to have it in the {run} run; they have {straggler_fates(made, straggler)}")
+        auditor.stop()
+    sums = auditor.balance()[1]
+    equal((sums["provisional"], sums["settled"]), (3, 1), "recipients by state: the rest that is there, and the message carried")
+    equal(sums["journaled"] - sums["provisional"] - sums["accepted"], 2, "recipients that only the notes of trimming tell of")
+    auditor.start()
+    site.sink.refuse("RCPT", None)
+    site.mta.flush()
+    wait_log(site, f"{straggler}: removed")
+    wait_for(lambda: straggler_fates(made, straggler) == [("later@example.net", *relayed), ("recipient@example.net", *relayed)], 30,
+             f"the delivery to be seen; the books have {straggler_fates(made, straggler)}")
+    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+    auditor.stop()
+
+
+@scenario("books that are damaged where they say where a carried message stands: it is found there, and goes once it is delivered",
+          only="postfix")
+def carried_place_is_found_again(site):
+    made, auditor, straggler = carry_one(site)
+    auditor.stop()
+    books = sorted((made.spool / "books").glob("*.books"))[-1]
+    text = bytearray(books.read_bytes())
+    text[text.index(b"holdfast-carried ") + len("holdfast-")] ^= 1
+    books.write_bytes(text)
+    auditor.once("--rebuild")
+    case = json.loads(auditor.explain(straggler, "--json").stdout)
+    equal((case["copy"], case["segment"]), ("whole", f"{made.segments('carried')[0]}.bsmtp"), "the copy, by the books")
+    equal(straggler_fates(made, straggler)[1][1:], ("relayed", "settled"), "the recipient that was settled")
+    auditor.start()
+    site.sink.refuse("RCPT", None)
+    site.mta.flush()
+    wait_log(site, f"{straggler}: removed")
+    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+    auditor.stop()
+
+
+def straggler_fates(made, queue_id):
+    """(address, outcome, state) of each recipient, by the books."""
+    return [(one["address"], one["outcome"], one["state"]) for record in made.records() if record["queue_id"] == queue_id
+            for one in record["recipients"]]
 
 
 @scenario("who reads copies is not disturbed, and trimming waits for him", only="postfix")
