@@ -118,6 +118,9 @@ download ()
 unpack_sendmail ()
 {
   tree=$1
+  # Several may ask at once: all but the first wait, and find it done.
+  exec 9> "$tree.lock"
+  flock 9
   [ ! -e "$tree/complete" ] || return 0
   rm -rf "$tree"
   mkdir -p "$tree/packages"

@@ -9,6 +9,7 @@ from ..holdfast import program
 from ..messages import head, lines, Message
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
+from .replay import arrivals, recipients_of, replay
 
 # a message fills a good part of a segment, and copies are kept for a moment only
 SMALL = {"journal.segment_size": "64K", "retention.settled": "1s", "retention.carry_after": "1s"}
@@ -187,6 +188,33 @@ def carried_place_is_found_again(site):
     wait_log(site, f"{straggler}: removed")
     wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
     auditor.stop()
+
+
+@scenario("the queue is emptied under a carried message: replay sends it to who was open, to nobody else; settle ends it, and its copy goes",
+          only="postfix")
+def carried_by_hand(site):
+    made, auditor, straggler = carry_one(site)
+    record = made.record_of(straggler)
+    before = arrivals(site, "straggler")
+    equal(recipients_of(before)[-1:], ["recipient@example.net"], "who had it before")
+    copy = shutil.copy(made.spool / "carried" / record["segment"], site.lab.subdir(site.unique("by-hand")))
+    auditor.stop()
+    site.mta.empty_queue()
+    site.sink.refuse("RCPT", None)
+    status, taken, complaints = replay(site, copy)
+    equal(status, 0, f"exit status of replay; it said {complaints}")
+    expect("later@example.net" in taken and "recipient@example.net" not in taken, f"replay sent to {taken}")
+    wait_for(lambda: len(arrivals(site, "straggler")) > len(before), 30, "what replay sent to arrive")
+    again = arrivals(site, "straggler")[len(before):]
+    equal(recipients_of(again), ["later@example.net"], "who has it since")
+    expect(again[0].octets.endswith(b"\r\nText.\r\n.\r\n..dots\r\n"), f"it arrived as {again[0].octets}")
+    made.command("settle", "--yes", "--reason", "sent again by hand", record["id"])
+    auditor.start()
+    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once it is settled")
+    auditor.stop()
+    case = json.loads(auditor.explain(straggler, "--json").stdout)
+    equal([(one["address"], one["outcome"]) for one in case["recipients"]],
+          [("later@example.net", "declared"), ("recipient@example.net", "relayed")], "what explain says in the end")
 
 
 def straggler_fates(made, queue_id):
