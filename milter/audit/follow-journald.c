@@ -4,6 +4,7 @@
 #include "milter/audit/follow-journald.h"
 
 #include "milter/base/error.h"
+#include "milter/base/sys.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct HfFollowJournald
   gchar *directory;
   gchar *cursor;
   gint64 since_ms;
+  gint64 read_ms; /* when the newest line was read; -1: none was */
   sd_journal *journal;
   gboolean placed;
   const gchar *gap; /* to be told next */
@@ -40,6 +42,7 @@ hf_follow_journald_new (const gchar *directory, const gchar *cursor, gint64 sinc
   self->directory = g_strdup (directory);
   self->cursor = g_strdup (cursor);
   self->since_ms = since_ms;
+  self->read_ms = -1;
   self->line = g_string_new (NULL);
   hf_clock_init (&self->clock, 0, g_get_real_time () / G_USEC_PER_SEC);
   return self;
@@ -62,6 +65,12 @@ const gchar *
 hf_follow_journald_cursor (const HfFollowJournald *self)
 {
   return self->cursor;
+}
+
+gint64
+hf_follow_journald_read_ms (const HfFollowJournald *self)
+{
+  return self->read_ms;
 }
 
 static gboolean
@@ -143,13 +152,25 @@ field (HfFollowJournald *self, const gchar *name)
   return g_strndup ((const gchar *) data + skip, size - skip);
 }
 
+/* What starts Postfix, stops it and looks at it: gone at once, and no line of theirs
+ * tells of a message.  Without this each start would leave a gap. */
+static gboolean
+is_caretaker (const gchar *name)
+{
+  static const gchar *const caretakers[]
+      = { "postfix-script", "post-install", "postmulti-script", "postmulti", "postlog", "postqueue", "postconf", NULL };
+  const gchar *slash = strrchr (name, '/');
+
+  return g_strv_contains (caretakers, slash != NULL ? slash + 1 : name);
+}
+
 /* A process that ends at once may be gone when the journal wants to know what it
  * ran.  No person can write such an entry; what it says can't be believed, but
  * that a line is missing can. */
 static gboolean
 is_lost_line (const gchar *name, const gchar *exe, const gchar *uid)
 {
-  return exe == NULL && !is_person (uid) && name != NULL
+  return exe == NULL && !is_person (uid) && name != NULL && !is_caretaker (name)
          && (g_str_has_prefix (name, "postfix") || g_str_has_prefix (name, "sm-") || g_str_has_prefix (name, "sendmail"));
 }
 
@@ -199,6 +220,7 @@ take_cursor (HfFollowJournald *self)
 static void
 give (HfFollowJournald *self, HfFollowItem *out)
 {
+  self->read_ms = hf_sys_wall_ms ();
   out->kind = HF_FOLLOW_LINE;
   out->raw = (HfSlice){ self->line->str, self->line->len };
   out->at.line = ++self->number;

@@ -24,11 +24,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfFollowJournald, hf_follow_journald_free)
 
 /* As hf_follow_next(); lines look as in a file.  Where the cursor's entry is
  * gone, a gap comes first; and one stands for each entry of the MTA's whose
- * program the journal does not know. */
+ * program the journal does not know, but for those that never tell of a message. */
 gboolean hf_follow_journald_next (HfFollowJournald *self, HfFollowItem *out, GError **error);
 
 /* Of the last entry read; NULL before the first. */
 const gchar *hf_follow_journald_cursor (const HfFollowJournald *self);
+
+/* When the newest line was read; -1: none was yet. */
+gint64 hf_follow_journald_read_ms (const HfFollowJournald *self);
 
 /**
  * hf_journald_is_trusted:

@@ -289,14 +289,20 @@ count_copies (HfStatus *self, HfLedger *ledger, GError **error)
   return ask (ledger, "SELECT min (copy_since) " BROKEN "1", -1, &self->damaged_since_ms, error);
 }
 
-/* How far the log is read, where it is a file that is there under its name. */
+/* How far the log is read, where it is a file that is there under its name; of the
+ * systemd journal it is only known when its newest line was read. */
 static void
-measure_log (HfStatus *self, const HfConfig *config, const gchar *value)
+measure_log (HfStatus *self, const HfConfig *config, const gchar *value, const gchar *journald_read)
 {
   HfFollowPosition position;
   struct stat st;
 
   self->log_behind = -1;
+  if (g_str_has_prefix (config->mta_log, "journald"))
+    {
+      self->log_read_ms = journald_read != NULL ? g_ascii_strtoll (journald_read, NULL, 10) : -1;
+      return;
+    }
   if (value == NULL || !hf_follow_position_parse (value, &position))
     return;
   self->log_read_ms = position.read_ms > 0 ? position.read_ms : -1;
@@ -328,12 +334,13 @@ measure_journal (HfStatus *self, const GArray *extents, const gchar *value)
 static gboolean
 take_positions (HfStatus *self, HfLedger *ledger, const HfConfig *config, const GArray *extents, GError **error)
 {
-  g_autofree gchar *file = NULL, *journal = NULL, *scrub = NULL;
+  g_autofree gchar *file = NULL, *read = NULL, *journal = NULL, *scrub = NULL;
 
-  if (!hf_ledger_position (ledger, "file", &file, error) || !hf_ledger_position (ledger, "journal", &journal, error)
+  if (!hf_ledger_position (ledger, "file", &file, error) || !hf_ledger_position (ledger, "journald-read", &read, error)
+      || !hf_ledger_position (ledger, "journal", &journal, error)
       || !hf_ledger_position (ledger, HF_SCRUB_SOURCE, &scrub, error))
     return FALSE;
-  measure_log (self, config, file);
+  measure_log (self, config, file, read);
   measure_journal (self, extents, journal);
   if (scrub != NULL)
     hf_scrub_position_parse (scrub, &self->scrub);

@@ -71,6 +71,7 @@ class Filter:
         self.config = self.dir / "milter.conf"
         self.log = self.dir / "filter.log"
         self.environment = None  # of the process; None: that of the test
+        self.prefix = []  # a program that runs it
         self.process = None
         self._seen = 0  # octets of the log that earlier runs wrote
         self.make_spool()
@@ -102,7 +103,7 @@ class Filter:
         """Starts the process and returns at once."""
         options.setdefault("env", self.environment)
         self._seen = self.log.stat().st_size if self.log.exists() else 0
-        argv = [program("holdfast-milter"), "-c", self.config]
+        argv = [*self.prefix, program("holdfast-milter"), "-c", self.config]
         self.process = self.lab.spawn([str(word) for word in argv], self.log, cwd="/", **options)
         return self
 

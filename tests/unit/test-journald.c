@@ -191,6 +191,10 @@ test_unknown_program (void)
     { "sm-mta", NULL, "1001", "6AMKei5o002163: done; delay=00:00:01, ntries=1" },
     { "cron", NULL, "0", "nothing of mail" },
     SMTPD ("disconnect from c[192.0.2.1]"),
+    { "postfix/postfix-script", NULL, "0", "starting the Postfix mail system" },
+    { "postfix/postqueue", NULL, "0", "fatal: Queue report unavailable" },
+    SMTPD ("connect from c[192.0.2.1]"),
+    { "postfix/postsuper", NULL, "0", "Deleted: 3 messages" },
   };
   Site site;
 
@@ -199,7 +203,9 @@ test_unknown_program (void)
   check_read (&site, "not believed, and not passed over",
               LINE ("0", "postfix/smtpd", "connect from c[192.0.2.1]")
               "GAP the systemd journal does not know which program wrote a line\n"
-              LINE ("4", "postfix/smtpd", "disconnect from c[192.0.2.1]"));
+              LINE ("4", "postfix/smtpd", "disconnect from c[192.0.2.1]")
+              LINE ("7", "postfix/smtpd", "connect from c[192.0.2.1]")
+              "GAP the systemd journal does not know which program wrote a line\n");
   site_clear (&site);
 }
 

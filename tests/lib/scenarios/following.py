@@ -165,6 +165,7 @@ def system_journal(site):
     journal.add(forged)
     wait_for(lambda: auditor.fates(waits)[recipient][0] == "settled", 20, "the control: the same line from the MTA's own program")
     auditor.stop()
+    expect(auditor.status()[1]["auditor"]["log_read_at"], "status does not tell when the newest line was read")
     expect(UNACCOUNTED not in auditor.said() and GAP not in auditor.said(), f"lines are called missing: {auditor.said()}")
     for queue_id in queue_ids:
         equal(auditor.fates(queue_id), RELAYED, queue_id)
