@@ -172,6 +172,8 @@ hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
   hf_stage_area_tidy (&self->area);
   hf_room_init (&self->room, hf_writer_usage (self->writer));
   self->area.room = &self->room;
+  self->room.give_up = let_go_of_stages;
+  self->room.give_up_data = &self->area;
   self->pressure = hf_pressure_start (config->spool_directory, &marks, &self->room, self->writer, error);
   return self->pressure != NULL;
 }

@@ -20,6 +20,10 @@
 #define DESCRIPTORS_LEAST 16
 #define DESCRIPTORS_MOST 512
 
+/* A kept stage that nobody used for so long is not worth its room, and the mail in
+ * it should not outlive the journal's copy by much. */
+#define GIVE_UP_EVERY_MS (60 * 1000)
+
 typedef enum
 {
   GAUGE_SPACE,
@@ -78,6 +82,7 @@ struct HfPressure
   HfWriter *writer; /* likewise */
   HfGauge gauges[N_GAUGES];
   GError *refusal;  /* why MAIL is refused; NULL when it is not */
+  gint64 give_up_ms; /* when what is held for speed is given up again */
 };
 
 static void
@@ -261,10 +266,27 @@ judge (HfPressure *self, const Look *look, News *news)
   return n;
 }
 
+/* Near a mark of room, or after so long. */
+static gboolean
+is_to_give_up (HfPressure *self)
+{
+  const gint64 now_ms = hf_sys_monotonic_ms ();
+  gboolean is_short = FALSE;
+
+  for (guint i = 0; i < N_GAUGES; i++)
+    is_short = is_short || (kinds[i].code == HF_ERROR_FULL && self->gauges[i].level != HF_GAUGE_FINE);
+  if (!is_short && now_ms < self->give_up_ms)
+    return FALSE;
+  self->give_up_ms = now_ms + GIVE_UP_EVERY_MS;
+  return TRUE;
+}
+
 /* With the mutex held, which is given up for what may take long. */
 static void
 look (HfPressure *self)
 {
+  void (*give_up) (gpointer data) = NULL;
+  gpointer give_up_data;
   Look found = { 0 };
   News news[N_GAUGES];
   guint n;
@@ -272,9 +294,14 @@ look (HfPressure *self)
   if (!take_look (self, &found))
     return;
   n = judge (self, &found, news);
+  if (is_to_give_up (self))
+    give_up = self->room->give_up;
+  give_up_data = self->room->give_up_data;
   pthread_mutex_unlock (&self->mutex);
   for (guint i = 0; i < n; i++)
     tell (self, &news[i]);
+  if (give_up != NULL)
+    give_up (give_up_data);
   pthread_mutex_lock (&self->mutex);
 }
 

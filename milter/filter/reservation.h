@@ -60,6 +60,10 @@ typedef struct
 {
   HfRoomPart part[HF_ROOM_KINDS];
   HfUsage *usage; /* owned; may be NULL */
+  /* (nullable) gives up what takes room and is held for speed alone.  Called by the
+   * thread that looks, without a lock: while room is short, and now and then. */
+  void (*give_up) (gpointer data);
+  gpointer give_up_data;
 } HfRoom;
 
 /* Without any limit, until the first look sets them. */

@@ -27,6 +27,7 @@ typedef struct
 struct HfStagePool
 {
   pthread_mutex_t mutex;
+  guint generation; /* of what is kept: another one since all was let go of */
   guint count;
   KeptFile files[HF_STAGE_KEPT];
 };
@@ -42,11 +43,12 @@ pool_new (void)
 
 /* The last one that was put back, whose pages are the warmest.  FALSE: none. */
 static gboolean
-pool_take (HfStagePool *self, KeptFile *out_file)
+pool_take (HfStagePool *self, KeptFile *out_file, guint *out_generation)
 {
   gboolean found;
 
   pthread_mutex_lock (&self->mutex);
+  *out_generation = self->generation;
   found = self->count > 0;
   if (found)
     *out_file = self->files[--self->count];
@@ -54,14 +56,15 @@ pool_take (HfStagePool *self, KeptFile *out_file)
   return found;
 }
 
-/* FALSE: there are enough. */
+/* FALSE: there are enough, or all was let go of since it was opened: then it may
+ * be on a file system that somebody wants to unmount. */
 static gboolean
-pool_give (HfStagePool *self, KeptFile file)
+pool_give (HfStagePool *self, KeptFile file, guint generation)
 {
   gboolean taken;
 
   pthread_mutex_lock (&self->mutex);
-  taken = self->count < HF_STAGE_KEPT;
+  taken = self->count < HF_STAGE_KEPT && generation == self->generation;
   if (taken)
     self->files[self->count++] = file;
   pthread_mutex_unlock (&self->mutex);
@@ -72,9 +75,13 @@ static void
 pool_empty (HfStagePool *self)
 {
   KeptFile file;
+  guint generation;
 
+  pthread_mutex_lock (&self->mutex);
+  self->generation++;
+  pthread_mutex_unlock (&self->mutex);
   /* closed outside of the mutex: that may take as long as the disk takes */
-  while (pool_take (self, &file))
+  while (pool_take (self, &file, &generation))
     hf_sys_close (&file.fd);
 }
 
@@ -109,7 +116,7 @@ take_kept (HfStage *self)
 {
   KeptFile file;
 
-  if (self->area->pool == NULL || !pool_take (self->area->pool, &file))
+  if (self->area->pool == NULL || !pool_take (self->area->pool, &file, &self->generation))
     return FALSE;
   if (lseek (file.fd, 0, SEEK_SET) != 0)
     {
@@ -288,7 +295,7 @@ hf_stage_keep (HfStage *self)
 {
   const KeptFile file = { self->finished_fd, self->length };
 
-  if (self->finished_fd >= 0 && self->area->pool != NULL && pool_give (self->area->pool, file))
+  if (self->finished_fd >= 0 && self->area->pool != NULL && pool_give (self->area->pool, file, self->generation))
     self->finished_fd = -1;
 }
 

@@ -50,7 +50,8 @@ gboolean hf_stage_area_open (HfStageArea *self, const gchar *spool, GError **err
 /* Removes named stages that a crash left: they were never answered.  Only for
  * who holds the journal's lock. */
 void hf_stage_area_tidy (const HfStageArea *self);
-/* Closes the kept files: their file system may have to be unmounted.  Threads: any. */
+/* Closes the kept files: their file system may have to be unmounted, or room is
+ * short.  Files that are open already will not be kept.  Threads: any. */
 void hf_stage_area_let_go (const HfStageArea *self);
 
 /* Closes the kept files, too.  No stage may be in use. */
@@ -63,6 +64,7 @@ typedef struct
   gsize fill;
   int fd;          /* the writing side; -1 until the buffer overflows */
   int finished_fd; /* the writing side of a finished message that may be kept, else -1 */
+  guint generation; /* of the pool when the file was opened */
   guint64 length;  /* octets the file has; more than written in one that served before */
   gchar *name;     /* of a named stage, else NULL */
   guint64 written; /* octets in the file */

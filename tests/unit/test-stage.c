@@ -376,6 +376,26 @@ test_let_go (void)
   bench_clear ("let go", &bench);
 }
 
+/* It may be on a file system that was let go of since it was opened. */
+static void
+test_kept_too_late (void)
+{
+  Bench bench;
+
+  bench_init (&bench, FALSE);
+  hf_commit_unref (stage_octets (&bench.stage, 'a', 20000));
+  hf_stage_area_let_go (&bench.area);
+  hf_stage_keep (&bench.stage);
+  hf_stage_drop (&bench.stage);
+  tap_check_int ("not kept", faults_descriptors (bench.dir), 0);
+  hf_commit_unref (stage_octets (&bench.stage, 'b', 20000));
+  hf_stage_keep (&bench.stage);
+  hf_stage_drop (&bench.stage);
+  tap_check_int ("the next one is", faults_descriptors (bench.dir), 1);
+  hf_stage_area_let_go (&bench.area);
+  bench_clear ("kept too late", &bench);
+}
+
 static void
 test_not_kept (void)
 {
@@ -584,6 +604,7 @@ main (int argc, char **argv)
     { "P6-abandoned-file-is-not-touched", test_P6_abandoned_file_is_not_touched },
     { "kept-files-are-not-shared", test_kept_files_are_not_shared },
     { "let-go", test_let_go },
+    { "kept-too-late", test_kept_too_late },
     { "not-kept", test_not_kept },
     { "P2-failures", test_P2_failures },
     { "P2-kept-file-fails", test_P2_kept_file_fails },
