@@ -29,7 +29,8 @@ typedef struct
   gchar *address;
   GRefString *detail; /* nullable; many are told the same */
   HfFinding finding; /* as last written */
-  gboolean fixed;    /* by an operator's act, or so when it was carried forward: the log is not asked */
+  gboolean declared; /* settled by an operator's act */
+  gboolean carried;  /* finding is the carried record's: it holds until a line of the log names the recipient */
 } HfSlot;
 
 struct HfEnvelope
@@ -42,6 +43,7 @@ struct HfEnvelope
   gint64 at_ms;
   HfMail *mail;       /* NULL: the log has not named it */
   guint changed : 1;  /* in HfAccounts.changed_envelopes */
+  guint carried : 1;  /* it was carried forward, so void it was not, whatever an older mark claims */
   HfSlot slots[];
 };
 

@@ -49,7 +49,7 @@ void hf_accounts_log (HfAccounts *self, const HfFollowItem *item);
 
 /* A message of the journal, or of SPOOL/carried, where the books do not know it any
  * more; @item has facts and recipients.  Those that were settled or void when it was
- * carried stay so. */
+ * carried stay so until a line of the log names them. */
 void hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, const HfItem *item);
 
 /* The filter claims that it tempfailed message @id. */

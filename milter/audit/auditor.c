@@ -47,6 +47,7 @@ struct HfAuditor
   HfFollowJournald *journald;
   HfSegmentsPosition journal;
   HfSegmentsPosition carried; /* read before a journal that is read from its beginning */
+  GError *carried_error;      /* of the ledger, while it was read */
   gint64 first_ms;            /* of the journal; where a log without a position begins */
   guint64 committed_seq;      /* lines known to the books */
   HfSegmentsPosition committed_journal;
@@ -87,19 +88,25 @@ on_message (guint64 seq, const gchar *instance, const HfItem *item, gpointer dat
 }
 
 /* Books that are new, or lost some of theirs, may not know a message that stands
- * here only, or not that it stands here. */
+ * here only, or not that it stands here.  What is not whole proves nothing: the
+ * reading again tells of it. */
 static void
 on_carried (guint64 seq, const gchar *instance, const HfItem *item, gpointer data)
 {
   HfAuditor *self = data;
-  HfCarriedRecord record = { item->facts.id, item->offset, item->length };
+  const HfCarriedRecord record = { item->facts.id, item->offset, item->length };
   guint64 known_seq;
 
-  if (!hf_ledger_segment_of (self->ledger, item->facts.id.text, &known_seq, NULL))
-    return; /* a ledger that fails ends the round at its commit */
+  if (!item->whole || self->carried_error != NULL
+      || !hf_ledger_segment_of (self->ledger, item->facts.id.text, &known_seq, &self->carried_error))
+    return;
   if (known_seq == 0)
-    on_message (seq, instance, item, data);
-  else if (known_seq < seq && item->whole)
+    {
+      /* the journal may have it too, and by then the account may be closed */
+      self->known_journal.seq = HF_SEQ_MAX;
+      on_message (seq, instance, item, data);
+    }
+  else if (known_seq < seq)
     hf_trimming_tell_carried (self->daybook, seq, &record);
 }
 
@@ -130,17 +137,41 @@ is_ahead_of_log (const HfAuditor *self)
   return !self->log_idle && line_ms >= 0 && hf_accounts_newest_envelope_ms (self->accounts) - line_ms > AHEAD_MS;
 }
 
+/* A segment that can't be read must not keep the journal from being read: that
+ * would be behind the log then. */
+static void
+read_carried (HfAuditor *self, gboolean *out_more)
+{
+  const HfSegmentsSink sink = { on_carried, on_marked, self };
+  g_autoptr (GError) error = NULL;
+
+  *out_more = TRUE;
+  if (hf_segments_read_carried (self->spool, &self->carried, PART_RECORDS, &sink, out_more, &error)
+      && self->carried_error == NULL)
+    return;
+  if (self->carried_error != NULL)
+    {
+      g_clear_error (&self->carried_error);
+      self->carried.offset = 0; /* the ledger's next commit tells, or the next round succeeds */
+      return;
+    }
+  hf_event (HF_EVENT_JOURNAL_AWAY, error, "directory", HF_CARRIED_DIRECTORY, NULL);
+  if (self->carried.seq <= HF_CARRIED_FIRST)
+    *out_more = FALSE;
+  else
+    self->carried = (HfSegmentsPosition){ self->carried.seq - 1, 0 };
+}
+
 /* The next part, of SPOOL/carried first where the journal is read from its
  * beginning: what is there is the oldest. */
 static gboolean
 read_part (HfAuditor *self, gboolean *out_more, GError **error)
 {
-  const HfSegmentsSink carried = { on_carried, on_marked, self }, journal = { on_message, on_marked, self };
+  const HfSegmentsSink sink = { on_message, on_marked, self };
 
   if (self->carried_read || self->journal.seq != 0)
-    return hf_segments_read (self->spool, &self->journal, PART_RECORDS, &journal, out_more, error);
-  if (!hf_segments_read_carried (self->spool, &self->carried, PART_RECORDS, &carried, out_more, error))
-    return FALSE;
+    return hf_segments_read (self->spool, &self->journal, PART_RECORDS, &sink, out_more, error);
+  read_carried (self, out_more);
   self->carried_read = !*out_more;
   *out_more = TRUE;
   return TRUE;
@@ -303,7 +334,7 @@ add_positions (HfAuditor *self)
                                                self->journal.offset);
   g_autofree gchar *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, hf_accounts_seq (self->accounts));
   g_autofree gchar *scrub = hf_scrub_position_format (hf_scrub_position (self->scrub));
-  g_autofree gchar *log = NULL;
+  g_autofree gchar *log = NULL, *read = NULL;
   HfFollowPosition position;
 
   if (self->follow != NULL)
@@ -312,12 +343,18 @@ add_positions (HfAuditor *self)
       log = hf_follow_position_format (&position);
     }
   else if (self->journald != NULL)
-    log = g_strdup (hf_follow_journald_cursor (self->journald));
+    {
+      log = g_strdup (hf_follow_journald_cursor (self->journald));
+      if (hf_follow_journald_read_ms (self->journald) >= 0)
+        read = g_strdup_printf ("%" G_GINT64_FORMAT, hf_follow_journald_read_ms (self->journald));
+    }
   add_position (self, HF_SCRUB_SOURCE, scrub);
   add_position (self, "journal", journal);
   add_position (self, "lines", seq);
   if (log != NULL)
     add_position (self, self->follow != NULL ? "file" : "journald", log);
+  if (read != NULL)
+    add_position (self, "journald-read", read);
 }
 
 static gboolean
@@ -527,6 +564,7 @@ hf_auditor_free (HfAuditor *self)
 {
   if (self == NULL)
     return;
+  g_clear_error (&self->carried_error);
   hf_queue_free (self->queue);
   hf_follow_free (self->follow);
   hf_follow_journald_free (self->journald);

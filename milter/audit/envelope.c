@@ -7,6 +7,8 @@
 
 #include "milter/audit/accounts-private.h"
 
+#include "milter/journal/directory.h"
+
 #include <string.h>
 
 /* The log's first line of a mail comes with its first recipient, after MAIL. */
@@ -151,13 +153,14 @@ write_envelope (HfAccounts *self, guint64 seq, const gchar *instance, const HfIt
 static void
 take_settled (HfAccounts *self, HfEnvelope *envelope, guint index, const HfPath *path)
 {
+  const HfState state = hf_state_parse (path->state);
   const HfOutcome outcome = hf_outcome_parse (path->outcome);
   HfSlot *slot = &envelope->slots[index];
 
-  if (path->state == NULL)
+  if (state != HF_STATE_SETTLED && state != HF_STATE_VOID)
     return;
-  slot->fixed = TRUE;
-  slot->finding = (HfFinding){ .state = (guint8) hf_state_parse (path->state),
+  slot->carried = TRUE;
+  slot->finding = (HfFinding){ .state = (guint8) state,
                                .outcome = (guint8) outcome,
                                .silent = hf_outcome_is_silent (outcome) };
   hf_slot_set_detail (slot, HF_CARRIED_DETAIL);
@@ -174,6 +177,7 @@ hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, cons
     return;
   write_envelope (self, seq, instance, item);
   envelope = hf_envelope_add (self, item->facts.id.text, item->facts.queue, item->facts.at_ms, item->recipients->len);
+  envelope->carried = hf_segment_is_carried (seq);
   for (guint i = 0; i < item->recipients->len; i++)
     {
       const HfPath *path = &g_array_index (item->recipients, HfPath, i);

@@ -169,6 +169,17 @@ judge_by_queue (const HfAccounts *self, const HfMail *mail, const HfSlot *slot, 
     set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_SILENT, "open for longer than settle_after, and not seen in the queue");
 }
 
+/* A line of the log tells more than what was known when the record was carried. */
+static gboolean
+is_named (const HfEnvelope *envelope, const HfSlot *slot)
+{
+  guint n_legs = 0;
+
+  if (envelope->mail != NULL)
+    hf_slot_find (envelope->mail->message, hf_slice (slot->address), NULL, &n_legs);
+  return n_legs > 0;
+}
+
 static void
 judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, Verdict *verdict)
 {
@@ -181,7 +192,8 @@ judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *sl
     set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, NULL);
   if (verdict->finding.state == HF_STATE_OPEN)
     judge_by_queue (self, mail, slot, verdict);
-  if (verdict->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL)
+  if (verdict->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL
+      && !envelope->carried)
     set (verdict, HF_STATE_VOID, HF_REASON_REFUSED, envelope->void_reason);
 }
 
@@ -246,7 +258,8 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
       HfSlot *slot = &envelope->slots[i];
       Verdict verdict = { .detail = NULL };
 
-      if (slot->fixed)
+      slot->carried = slot->carried && !is_named (envelope, slot);
+      if (slot->declared || slot->carried)
         continue;
       judge_slot (self, envelope, slot, &verdict);
       if (is_told (slot, &verdict))
@@ -472,7 +485,7 @@ declare (HfAccounts *self, const gchar *id, const gchar *address)
 
       if (hf_finding_is_final (slot->finding) || (address != NULL && strcmp (address, slot->address) != 0))
         continue;
-      slot->fixed = TRUE;
+      slot->declared = TRUE;
       slot->finding = (HfFinding){ .state = HF_STATE_SETTLED, .outcome = HF_OUTCOME_DECLARED, .silent = TRUE };
     }
 }

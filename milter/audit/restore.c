@@ -10,6 +10,7 @@
 #include "milter/audit/restore-lines.h"
 
 #include "milter/base/error.h"
+#include "milter/journal/directory.h"
 
 #include <string.h>
 
@@ -127,6 +128,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
       envelope = hf_envelope_add (self->accounts, id, (const gchar *) sqlite3_column_text (statement, 1),
                                   sqlite3_column_int64 (statement, 2), (guint) sqlite3_column_int (statement, 11));
       envelope->void_reason = g_strdup ((const gchar *) sqlite3_column_text (statement, 3));
+      envelope->carried = hf_segment_is_carried ((guint64) sqlite3_column_int64 (statement, 12));
       if (sqlite3_column_type (statement, 4) != SQLITE_NULL)
         {
           const guint64 number = (guint64) sqlite3_column_int64 (statement, 4);
@@ -145,7 +147,8 @@ take_slot (Restore *self, sqlite3_stmt *statement)
   slot->finding.silent = (guint8) sqlite3_column_int (statement, 10);
   slot->finding.state = (guint8) hf_state_parse (state);
   slot->finding.outcome = (guint8) hf_outcome_parse (outcome);
-  slot->fixed = slot->finding.outcome == HF_OUTCOME_DECLARED || g_strcmp0 (slot->detail, HF_CARRIED_DETAIL) == 0;
+  slot->declared = slot->finding.outcome == HF_OUTCOME_DECLARED;
+  slot->carried = g_strcmp0 (slot->detail, HF_CARRIED_DETAIL) == 0;
   return TRUE;
 }
 
@@ -253,7 +256,7 @@ load (Restore *self, GError **error)
   enter_sightings (self);
   return each_row (self,
                    "SELECT e.id, e.queue, e.at, e.void_reason, e.mail, r.position, r.address, r.state, r.outcome, r.detail,"
-                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n)"
+                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n), e.segment"
                    " FROM envelope e JOIN recipient r ON r.envelope = e.n LEFT JOIN mail m ON m.n = e.mail"
                    " WHERE (m.n IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
                    " OR (m.n IS NULL AND e.void_reason IS NOT NULL AND e.at > (SELECT max (at) FROM envelope) - " VOID_FOR_MS ")"

@@ -108,17 +108,6 @@ read_seq (Reading *self, guint64 seq, GError **error)
   return ok;
 }
 
-static gboolean
-read_all (Reading *self, const GArray *seqs, gboolean *out_more, GError **error)
-{
-  for (guint i = 0; i < seqs->len && self->left > 0; i++)
-    if (g_array_index (seqs, guint64, i) >= self->position->seq
-        && !read_seq (self, g_array_index (seqs, guint64, i), error))
-      return FALSE;
-  *out_more = self->left == 0;
-  return TRUE;
-}
-
 gboolean
 hf_segments_read (const gchar *spool, HfSegmentsPosition *position, guint most, const HfSegmentsSink *sink,
                   gboolean *out_more, GError **error)
@@ -130,7 +119,13 @@ hf_segments_read (const gchar *spool, HfSegmentsPosition *position, guint most, 
   *out_more = FALSE;
   hf_directory_published (dir_path, &self.published, &self.live);
   seqs = hf_directory_list (dir_path, error);
-  return seqs != NULL && read_all (&self, seqs, out_more, error);
+  if (seqs == NULL)
+    return FALSE;
+  for (guint i = 0; i < seqs->len && self.left > 0; i++)
+    if (g_array_index (seqs, guint64, i) >= position->seq && !read_seq (&self, g_array_index (seqs, guint64, i), error))
+      return FALSE;
+  *out_more = self.left == 0;
+  return TRUE;
 }
 
 gboolean
@@ -141,5 +136,13 @@ hf_segments_read_carried (const gchar *spool, HfSegmentsPosition *position, guin
   Reading self = { .spool = spool, .position = position, .left = most, .sink = sink };
 
   *out_more = FALSE;
-  return seqs != NULL && read_all (&self, seqs, out_more, error);
+  for (guint i = seqs != NULL ? seqs->len : 0; i > 0 && self.left > 0; i--)
+    {
+      const guint64 seq = g_array_index (seqs, guint64, i - 1);
+
+      if ((position->seq == 0 || seq <= position->seq) && !read_seq (&self, seq, error))
+        return FALSE;
+    }
+  *out_more = self.left == 0;
+  return seqs != NULL;
 }

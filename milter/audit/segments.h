@@ -38,8 +38,10 @@ typedef struct
 gboolean hf_segments_read (const gchar *spool, HfSegmentsPosition *position, guint most, const HfSegmentsSink *sink,
                            gboolean *out_more, GError **error);
 
-/* The same for SPOOL/carried, where nothing is written that is not whole at once.
- * Without such a directory there is nothing to read. */
+/* The same for SPOOL/carried, where nothing is written that is not whole at once, the
+ * newest segment first: of two copies of a message the newer tells more.  Without such
+ * a directory there is nothing to read.  Where it is FALSE, the position is that of
+ * the segment that could not be read. */
 gboolean hf_segments_read_carried (const gchar *spool, HfSegmentsPosition *position, guint most,
                                    const HfSegmentsSink *sink, gboolean *out_more, GError **error);
 

@@ -15,11 +15,11 @@ from lib.holdfast import program  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
 from lib.postfixlog import story  # noqa: E402
-from lib.segment import Segment  # noqa: E402
+from lib.segment import CARRIED_FIRST, Segment  # noqa: E402
 from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
 
-GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED = "HF-504", "HF-507", "HF-510", "HF-501"
+GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED, JOURNAL_AWAY = "HF-504", "HF-507", "HF-510", "HF-501", "HF-306"
 RELAYED = {"recipient@example.net": ("settled", "relayed")}
 UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
 JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
@@ -38,13 +38,20 @@ def log_text(rows):
                    for second, daemon, text in rows)
 
 
+def carried_segment(number=0, *, identity=None, recipients=("<a@example.net>", ("<b@example.net>", "settled", "relayed"))):
+    """One message of queue id AAAA01, carried forward; and its id."""
+    segment = Segment(CARRIED_FIRST + number)
+    identity = segment.message(MESSAGE, recipients=recipients, queue="AAAA01", identity=identity)
+    return segment, identity
+
+
 class Cases:
     def __init__(self, place):
         self.lab = place
         self.number = 0
 
-    def site(self, messages, *, log=None, **settings):
-        """A spool with messages, (second, queue id), and a log beside it."""
+    def site(self, messages, *, log=None, carried=(), also=lambda segment: None, **settings):
+        """A spool with messages, (second, queue id), a log beside it, and segments of carried/; also: adds to the journal's."""
         self.number += 1
         log_path = self.lab.dir / f"mail-{self.number}.log"
         made = Spool(self.lab, f"spool-{self.number}")
@@ -52,8 +59,11 @@ class Cases:
                              "audit__gap_after": "10s", **settings})
         segment = Segment(1)
         made.ids = [segment.message(MESSAGE, at=second, queue=queue_id) for second, queue_id in messages]
+        also(segment)
         segment.end()
         made.save(segment)
+        for each in carried:
+            each.save(made.spool / "carried")
         made.log_path = log_path
         if log is not None:
             self.write(log_path, log_text(log))
@@ -107,6 +117,61 @@ class Cases:
         expect(BOOKS_DAMAGED in self.once(made), "that the books are gone is not told")
         equal(self.fates(made), [RELAYED, RELAYED], "fates from the ledger")
 
+    # books that are new, and mail that stands in carried/
+
+    def carried_fates(self, made):
+        return {one["address"]: (one["state"], one["outcome"]) for record in made.records() if record["queue_id"] == "AAAA01"
+                for one in record["recipients"]}
+
+    def carried_is_entered(self):
+        segment, _ = carried_segment()
+        made = self.site([(0, "AAAA02")], carried=[segment], log=log_lines("AAAA02", 1))
+        self.once(made)
+        equal(self.carried_fates(made), {"a@example.net": ("provisional", None), "b@example.net": ("settled", "relayed")}, "fates")
+
+    def carried_is_not_void(self):
+        segment, identity = carried_segment()
+        made = self.site([(0, "AAAA02")], carried=[segment], also=lambda journal: journal.void(identity, 1),
+                         log=log_lines("AAAA02", 1))
+        for run in ("first", "second"):
+            self.once(made)
+            equal(self.carried_fates(made)["a@example.net"], ("provisional", None), f"what an old mark calls void, in the {run} run")
+
+    def carried_again_later(self):
+        older, identity = carried_segment()
+        newer, _ = carried_segment(1, identity=identity, recipients=("<a@example.net>", "<b@example.net>"))
+        made = self.site([(0, "AAAA02")], carried=[older, newer], log=log_lines("AAAA02", 1))
+        self.once(made)
+        equal(self.carried_fates(made)["b@example.net"], ("provisional", None), "what the newer copy says is open again")
+
+    def log_knows_more_than_carried(self):
+        segment, _ = carried_segment()
+        deferred = (1, "smtp", "AAAA01: to=<d@example.net>, orig_to=<b@example.net>, relay=none, delay=1, delays=1/0/0/0, dsn=4.3.0, "
+                               "status=deferred (later)")
+        made = self.site([(0, "AAAA02")], carried=[segment], log=[*log_lines("AAAA01", 1, parts=(0, 1, 2)), deferred])
+        self.once(made)
+        equal(self.carried_fates(made)["b@example.net"], ("open", None), "what the log says is deferred")
+
+    def carried_and_damaged(self):
+        segment, identity = carried_segment()
+        segment.octets[segment.octets.index(b"RCPT TO:<a@")] ^= 1
+        made = self.site([(0, "AAAA02")], carried=[segment], log=log_lines("AAAA02", 1),
+                         also=lambda journal: journal.message(MESSAGE, recipients=("<a@example.net>", "<b@example.net>"),
+                                                              queue="AAAA01", identity=identity))
+        self.once(made)
+        equal(set(self.carried_fates(made)), {"a@example.net", "b@example.net"}, "recipients, of the whole copy in the journal")
+
+    def carried_and_unreadable(self):
+        bad, good = carried_segment(1)[0], carried_segment()[0]
+        made = self.site([(0, "AAAA02")], carried=[bad, good], log=log_lines("AAAA02", 1))
+        path = made.spool / "carried" / bad.name
+        path.rename(self.lab.dir / bad.name)
+        path.symlink_to(self.lab.dir / bad.name)   # which no program of Holdfast follows
+        expect(JOURNAL_AWAY in self.once(made), "that a segment can't be read is not told")
+        path.unlink()      # list would end with a status of its own for it
+        equal(self.carried_fates(made)["b@example.net"], ("settled", "relayed"), "mail in the next one")
+        equal(made.states()[made.ids[0]], {"recipient@example.net": "settled"}, "mail of the journal")
+
     def one_auditor(self):
         made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
         said = self.lab.dir / "first-auditor.log"
@@ -147,7 +212,9 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "one_auditor", "other_version",
+        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "carried_is_entered",
+                 "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
+                 "carried_and_unreadable", "one_auditor", "other_version",
                  "systemd_journal")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 

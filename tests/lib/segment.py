@@ -10,6 +10,7 @@ import itertools
 import re
 
 BLOCK = 4096
+CARRIED_FIRST = 1000000000000001  # the first segment of carried/
 LINE_LIMIT = 509  # octets of a NOOP line without its CRLF
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 BIRTH = datetime.datetime(2026, 11, 22, 20, 18, 5, tzinfo=datetime.timezone.utc)
@@ -66,6 +67,14 @@ def time_text(seconds=0):
     return (BIRTH + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
+def path_line(path):
+    """A recipient's line in a record."""
+    if isinstance(path, str):
+        return f"RCPT TO:{path}\r\n".encode("utf-8", "surrogateescape")
+    argument, state, outcome = path
+    return statement("settled", rcpt=argument, state=state, outcome=outcome, at=time_text())
+
+
 class Segment:
     def __init__(self, seq, before=None):
         """before: the segment before this one, which must be complete."""
@@ -74,6 +83,8 @@ class Segment:
         self.chain = before.chain if before else None
         keys = {"v": 1, "host": "mx.example.org", "seq": seq, "nonce": self.nonce, "created": time_text(),
                 "previous": before.chain.hex() if before and before.chain else "none"}
+        if seq >= CARRIED_FIRST:
+            keys["carried"] = 1
         if before:
             keys |= {"previous_seq": before.seq, "previous_nonce": before.nonce, "previous_synced": len(before.octets)}
         self.octets = bytearray(alone("segment", **keys))
@@ -94,13 +105,16 @@ class Segment:
             self.octets += (b"NOOP\r\n" if size == 6 else b"NOOP " + b"-" * (size - 7) + b"\r\n")
             gap -= size
 
-    def message(self, octets, sender="<sender@example.org>", recipients=("<recipient@example.net>",), at=0, queue=None):
-        """A record.  Sender and recipients are arguments of MAIL and RCPT.  Returns its id."""
-        identity, wire = new_id(), stuffed(octets)
+    def message(self, octets, sender="<sender@example.org>", recipients=("<recipient@example.net>",), at=0, queue=None,
+                identity=None):
+        """A record.  Sender and recipients are arguments of MAIL and RCPT; (argument, state, outcome) is a recipient
+        that was settled when the record was carried forward.  Returns its id."""
+        identity, wire = identity or new_id(), stuffed(octets)
+        lines = [path_line(path) for path in recipients]
         text = statement("message", nonce=self.nonce, id=identity, at=time_text(at), queue=queue, bytes=len(octets),
-                         wire=len(wire), rcpts=len(recipients), group=len(self.octets) // BLOCK)
+                         wire=len(wire), rcpts=sum(line.startswith(b"RCPT") for line in lines), group=len(self.octets) // BLOCK)
         text += f"MAIL FROM:{sender}\r\n".encode("utf-8", "surrogateescape")
-        text += b"".join(f"RCPT TO:{path}\r\n".encode("utf-8", "surrogateescape") for path in recipients) + b"DATA\r\n"
+        text += b"".join(lines) + b"DATA\r\n"
         salt = hashlib.sha256(identity.encode()).digest()[:16]
         envelope, message = hashlib.sha256(text + salt), hashlib.sha256(octets + salt)
         self.chain = hashlib.sha256((self.chain or bytes(32)) + envelope.digest() + message.digest()).digest()
