@@ -452,7 +452,8 @@ catch_up (HfAuditor *self, gboolean rebuild, GError **error)
     return FALSE;
   damaged = g_strdup_printf ("%" G_GUINT64_FORMAT, report.damaged);
   groups = g_strdup_printf ("%" G_GUINT64_FORMAT, report.groups);
-  self->books_damaged = report.damaged > 0;
+  /* also where an earlier run saw it, and was stopped before it could make it good */
+  self->books_damaged = hf_ledger_lacks_groups (self->ledger);
   if (report.damaged > 0)
     hf_event (HF_EVENT_BOOKS_DAMAGED, NULL, "groups", damaged, NULL);
   if (hf_ledger_mark (self->ledger)->group > hf_daybook_mark (self->daybook)->group)

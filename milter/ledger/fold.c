@@ -32,6 +32,7 @@ typedef enum
   DECLARE_ONE,
   DECLARE_PLACE,
   PUT_POSITION,
+  MADE_GOOD,
   ADD_SNAPSHOT,
   PUT_COPY,
   PUT_BREACH,
@@ -75,6 +76,7 @@ static const gchar *const sql_texts[] = {
                   " AND address = ?5",
   [DECLARE_PLACE] = "INSERT OR IGNORE INTO place (segment, offset, act) VALUES (?1, ?2, ?3)",
   [PUT_POSITION] = "INSERT OR REPLACE INTO position (source, value) VALUES (?1, ?2)",
+  [MADE_GOOD] = "DELETE FROM meta WHERE key = '" HF_LEDGER_DAMAGED "'",
   [ADD_SNAPSHOT] = "INSERT OR REPLACE INTO snapshot (n, at, messages, missing) VALUES (?1, ?2, ?3, ?4)",
   [PUT_COPY] = "UPDATE envelope SET copy = ?4, copy_fault = ?5, copy_since = ?6"
                " WHERE id = ?1 AND segment = ?2 AND offset = ?3",
@@ -417,7 +419,9 @@ fold_position (Fold *self)
     return FALSE;
   bind_text (self, 1, "source");
   bind_text (self, 2, "value");
-  return step (self);
+  /* the group of an auditor that knew of the damage: it goes on from there */
+  return step (self)
+         && (g_strcmp0 (hf_statement_get (self->in, "source"), "journal") != 0 || (use (self, MADE_GOOD) && step (self)));
 }
 
 static gboolean

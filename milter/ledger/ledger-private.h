@@ -22,4 +22,7 @@ struct HfLedger
 /* Enters one statement of the books. */
 gboolean hf_fold (HfLedger *self, const gchar *kind, const HfStatement *statement, GError **error);
 
+/* In meta: books were damaged, and nothing was committed to them since. */
+#define HF_LEDGER_DAMAGED "books.damaged"
+
 G_END_DECLS

@@ -315,7 +315,18 @@ hf_ledger_catch_up (HfLedger *self, HfDaybookReport *out_report, GError **error)
   const HfDaybookMark from = self->mark;
 
   return hf_daybook_read (self->spool, from.group > 0 ? &from : NULL, &self->sink, out_report, error)
+         && (out_report->damaged == 0
+             || run (self, "INSERT OR REPLACE INTO meta VALUES ('" HF_LEDGER_DAMAGED "', 1)", error))
          && hf_ledger_commit (self, error) && replace (self, error);
+}
+
+gboolean
+hf_ledger_lacks_groups (HfLedger *self)
+{
+  g_autoptr (sqlite3_stmt) statement
+      = hf_ledger_prepare (self, "SELECT 1 FROM meta WHERE key = '" HF_LEDGER_DAMAGED "'", NULL);
+
+  return statement != NULL && sqlite3_step (statement) == SQLITE_ROW;
 }
 
 /* ---- copies ---- */

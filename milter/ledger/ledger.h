@@ -70,6 +70,10 @@ gboolean hf_ledger_catch_up (HfLedger *self, HfDaybookReport *out_report, GError
 gboolean hf_ledger_check_segments (HfLedger *self, const GArray *present, const GArray *trimmed, guint64 *out_missing,
                                    GError **error);
 
+/* TRUE when groups of the books were found damaged, in this run or one before, and
+ * the books have had no position of the journal since. */
+gboolean hf_ledger_lacks_groups (HfLedger *self);
+
 /* TRUE when it has message @id, or with @voided a void mark of it. */
 gboolean hf_ledger_knows (HfLedger *self, const gchar *id, gboolean voided);
 

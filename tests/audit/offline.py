@@ -117,6 +117,29 @@ class Cases:
         expect(BOOKS_DAMAGED in self.once(made), "that the books are gone is not told")
         equal(self.fates(made), [RELAYED, RELAYED], "fates from the ledger")
 
+    def damaged_and_killed(self):
+        first, second = log_lines("AAAA01", 1), log_lines("AAAA02", 61)
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=first)
+        self.once(made)
+        self.write(made.log_path, log_text(first + second))
+        self.once(made)     # a group of its own, whose position of the journal is behind both messages
+        books = sorted((made.spool / "books").glob("*.books"))[0]
+        text = bytearray(books.read_bytes())
+        text[text.index(b"holdfast-envelope ") + len("holdfast-")] ^= 1
+        books.write_bytes(text)
+        killed = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(made.spool / "journal"),
+                                 "-e", "trace=openat", "-e", "inject=openat:signal=KILL",
+                                 str(program("holdfast-auditor")), "-c", str(made.config), "--once", "--rebuild"],
+                                capture_output=True, timeout=60)
+        expect(killed.returncode != 0 and (made.spool / "ledger.db").exists(), f"not killed behind the new ledger: {killed}")
+        equal(self.ledger_has(made), 0, "messages that the new ledger has")
+        self.once(made)
+        equal(self.ledger_has(made), 2, "messages, once the journal was read again by the next run")
+
+    def ledger_has(self, made):
+        with sqlite3.connect(f"file:{made.spool}/ledger.db?mode=ro", uri=True) as ledger:
+            return ledger.execute("SELECT count(*) FROM envelope").fetchone()[0]
+
     # books that are new, and mail that stands in carried/
 
     def carried_fates(self, made):
@@ -212,7 +235,7 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "carried_is_entered",
+        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",
                  "systemd_journal")

@@ -121,6 +121,14 @@ typedef struct
   HfPressure *pressure;
 } Site;
 
+static gint given_up;
+
+static void
+count_give_up (gpointer data G_GNUC_UNUSED)
+{
+  g_atomic_int_inc (&given_up);
+}
+
 static void
 site_start (Site *self, const HfMarks *its_marks, HfWriter *writer)
 {
@@ -135,6 +143,7 @@ site_start (Site *self, const HfMarks *its_marks, HfWriter *writer)
   kit_events_keep ();
   self->usage = hf_usage_new ();
   hf_room_init (&self->room, writer != NULL ? hf_writer_usage (writer) : self->usage);
+  self->room.give_up = count_give_up;
   self->pressure = hf_pressure_start ("/spool", its_marks, &self->room, writer, &error);
   tap_check_str ("start", error != NULL ? error->message : NULL, NULL);
 }
@@ -154,6 +163,38 @@ step_at_mail (Site *self)
   g_autoptr (GError) error = NULL;
 
   return hf_pressure_check (self->pressure, &error) ? "taken" : hf_error_step (error);
+}
+
+/* What is held for speed alone must not be what mail is turned away for. */
+static void
+test_gives_up (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    guint64 free_mib;
+    guint64 inodes;
+    guint64 used;
+    gboolean want;
+  } rows[] = {
+    { "all is well", 80, 800, 100, FALSE },     { "space runs low", 19, 800, 100, TRUE },
+    { "no space", 9, 800, 100, TRUE },          { "no inodes", 80, 99, 100, TRUE },
+    { "descriptors run low", 80, 800, 901, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      Site site;
+      gint before;
+
+      site_start (&site, &marks, NULL);
+      set_world (rows[i].free_mib, rows[i].inodes, rows[i].used);
+      wait_looks ();
+      before = g_atomic_int_get (&given_up);
+      wait_looks ();
+      tap_check_int (rows[i].name, g_atomic_int_get (&given_up) > before, rows[i].want);
+      site_end (&site);
+    }
 }
 
 static void
@@ -376,6 +417,7 @@ main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "gauges", test_gauges },
+    { "gives-up", test_gives_up },
     { "unknown", test_unknown },
     { "marks", test_marks },
     { "ground", test_ground },
