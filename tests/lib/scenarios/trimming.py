@@ -151,13 +151,15 @@ def carried_comes_into_new_books(site):
         path.unlink()
     site.mta.log.write_text("")
     relayed = ("relayed", "settled")
+    # the MTA tries again each second, so the log may name the one that is deferred
+    entered = [[("later@example.net", None, state), ("recipient@example.net", *relayed)] for state in ("provisional", "open")]
     for run in ("first", "second"):
         auditor.start()
-        wait_for(lambda: straggler_fates(made, straggler) == [("later@example.net", None, "provisional"), ("recipient@example.net", *relayed)],
-                 30, f"the new books to have it in the {run} run; they have {straggler_fates(made, straggler)}")
+        wait_for(lambda: straggler_fates(made, straggler) in entered, 30,
+                 f"the new books to have it in the {run} run; they have {straggler_fates(made, straggler)}")
         auditor.stop()
     sums = auditor.balance()[1]
-    equal((sums["provisional"], sums["settled"]), (3, 1), "recipients by state: the rest that is there, and the message carried")
+    equal((sums["provisional"] + sums["open"], sums["settled"]), (3, 1), "recipients by state: the rest that is there, and the message carried")
     equal(sums["journaled"] - sums["provisional"] - sums["accepted"], 2, "recipients that only the notes of trimming tell of")
     auditor.start()
     site.sink.refuse("RCPT", None)
