@@ -107,6 +107,16 @@ def carry_one(site):
     return made, auditor, straggler
 
 
+def deliver(site, queue_id):
+    site.sink.refuse("RCPT", None)
+    site.mta.flush()
+    wait_log(site, f"{queue_id}: removed")
+
+
+def wait_copy_gone(made):
+    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+
+
 @scenario("one deferred message does not pin the rest: it is carried forward, delivered later, and goes then", only="postfix")
 def straggler_is_carried(site):
     made, auditor, straggler = carry_one(site)
@@ -124,10 +134,8 @@ def straggler_is_carried(site):
     equal(made.command("verify", check=False).returncode, 0, "exit status of verify with a carried segment")
     expect("carried forward to segment" in auditor.explain(straggler).stdout.decode(), "explain does not say that it was carried")
     equal(sums_come_out(auditor)["open"], 1, "recipients that are open")
-    site.sink.refuse("RCPT", None)
-    site.mta.flush()
-    wait_log(site, f"{straggler}: removed")
-    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+    deliver(site, straggler)
+    wait_copy_gone(made)
     auditor.stop()
     expect(CARRIED in auditor.said(), "no event tells that mail was carried forward")
     equal(sums_come_out(auditor)["open"], 0, "recipients that are open in the end")
@@ -162,12 +170,10 @@ def carried_comes_into_new_books(site):
     equal((sums["provisional"] + sums["open"], sums["settled"]), (3, 1), "recipients by state: the rest that is there, and the message carried")
     equal(sums["journaled"] - sums["provisional"] - sums["accepted"], 2, "recipients that only the notes of trimming tell of")
     auditor.start()
-    site.sink.refuse("RCPT", None)
-    site.mta.flush()
-    wait_log(site, f"{straggler}: removed")
+    deliver(site, straggler)
     wait_for(lambda: straggler_fates(made, straggler) == [("later@example.net", *relayed), ("recipient@example.net", *relayed)], 30,
              f"the delivery to be seen; the books have {straggler_fates(made, straggler)}")
-    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+    wait_copy_gone(made)
     auditor.stop()
 
 
@@ -185,10 +191,8 @@ def carried_place_is_found_again(site):
     equal((case["copy"], case["segment"]), ("whole", f"{made.segments('carried')[0]}.bsmtp"), "the copy, by the books")
     equal(straggler_fates(made, straggler)[1][1:], ("relayed", "settled"), "the recipient that was settled")
     auditor.start()
-    site.sink.refuse("RCPT", None)
-    site.mta.flush()
-    wait_log(site, f"{straggler}: removed")
-    wait_for(lambda: not made.segments("carried"), 30, "the carried copy to go once its message is delivered")
+    deliver(site, straggler)
+    wait_copy_gone(made)
     auditor.stop()
 
 
