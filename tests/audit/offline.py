@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import lab, tap  # noqa: E402
+from lib.auditor import spoil_books  # noqa: E402
 from lib.holdfast import program  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
@@ -123,10 +124,7 @@ class Cases:
         self.once(made)
         self.write(made.log_path, log_text(first + second))
         self.once(made)     # a group of its own, whose position of the journal is behind both messages
-        books = sorted((made.spool / "books").glob("*.books"))[0]
-        text = bytearray(books.read_bytes())
-        text[text.index(b"holdfast-envelope ") + len("holdfast-")] ^= 1
-        books.write_bytes(text)
+        spoil_books(made.spool, b"envelope id=")
         killed = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(made.spool / "journal"),
                                  "-e", "trace=openat", "-e", "inject=openat:signal=KILL",
                                  str(program("holdfast-auditor")), "-c", str(made.config), "--once", "--rebuild"],

@@ -27,6 +27,17 @@ def same_dumps(got, want, what):
         equal(len(got[table]), len(rows), f"{what}, rows of {table}")
 
 
+def spoil_books(spool, place):
+    """Turns one bit over in the books, in the first octet of the first such place."""
+    for path in sorted((spool / "books").glob("*.books")):
+        text = bytearray(path.read_bytes())
+        if place in text:
+            text[text.index(place)] ^= 1
+            path.write_bytes(text)
+            return
+    raise Failure(f"the books do not have {place}")
+
+
 class Auditor:
     def __init__(self, filter_, mta, **settings):
         self.filter = filter_

@@ -4,7 +4,7 @@ import random
 import shutil
 import threading
 
-from ..auditor import BLIND_QUEUE, BOOKS_DAMAGED, GAP, LOST, TABLES, UNACCOUNTED, Auditor, same_dumps
+from ..auditor import BLIND_QUEUE, BOOKS_DAMAGED, GAP, LOST, TABLES, UNACCOUNTED, Auditor, same_dumps, spoil_books
 from ..holdfast import USER, program
 from ..messages import plain
 from ..suite import rounds, scenario
@@ -168,10 +168,7 @@ def damaged_books(site):
         queue_ids.append(send_one(site, f"damaged-{number}"))
         site.mta.wait_done(queue_ids[-1])
         auditor.once()
-    books = sorted((made.spool / "books").glob("*.books"))[0]
-    text = bytearray(books.read_bytes())
-    text[text.index(b"damaged-1@example.org")] ^= 1   # the Message-ID, in the second message's group
-    books.write_bytes(text)
+    spoil_books(made.spool, b"damaged-1@example.org")   # the Message-ID, in the second message's group
     auditor.freeze()
     said = auditor.once("--rebuild")
     expect(BOOKS_DAMAGED in said, f"the damage is not told: {said}")

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import time
 
-from ..auditor import Auditor
+from ..auditor import Auditor, spoil_books
 from ..holdfast import program
 from ..messages import head, lines, Message
 from ..suite import scenario
@@ -182,10 +182,7 @@ def carried_comes_into_new_books(site):
 def carried_place_is_found_again(site):
     made, auditor, straggler = carry_one(site)
     auditor.stop()
-    books = sorted((made.spool / "books").glob("*.books"))[-1]
-    text = bytearray(books.read_bytes())
-    text[text.index(b"holdfast-carried ") + len("holdfast-")] ^= 1
-    books.write_bytes(text)
+    spoil_books(made.spool, b"carried id=")
     auditor.once("--rebuild")
     case = json.loads(auditor.explain(straggler, "--json").stdout)
     equal((case["copy"], case["segment"]), ("whole", f"{made.segments('carried')[0]}.bsmtp"), "the copy, by the books")
