@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lib import build, lab, tap  # noqa: E402
 from lib.holdfast import USER, Filter, build_dir  # noqa: E402
 from lib.lab import Lab  # noqa: E402
-from lib.milter import Connection  # noqa: E402
+from lib.milter import Connection, is_listening  # noqa: E402
 from lib.segment import messages  # noqa: E402
 from lib.suite import rounds  # noqa: E402
 from lib.tap import Failure, equal, expect, wait_for  # noqa: E402
@@ -363,7 +363,7 @@ class Strangers:
         nothing = self.lab.spawn([str(build_dir() / "tests" / "bench" / "filter-nothing"), "-n", "-s",
                                   f"unix:{made.socket_path}"], self.lab.dir / "nothing.log")
         self.lab.defer(nothing.kill)       # libmilter takes seconds over SIGTERM
-        wait_for(made.socket_path.exists, 10, "the filter to listen")
+        wait_for(lambda: is_listening(made.socket_path), 10, "the filter to listen")
         try:
             self.bodies(made)
         except Failure as failure:

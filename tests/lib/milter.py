@@ -20,6 +20,12 @@ CHUNK = 65535
 CONTINUE, ACCEPT, TEMPFAIL, PROGRESS, REPLY_CODE = b"c", b"a", b"t", b"p", b"y"
 
 
+def is_listening(path):
+    """The socket is there a moment before anybody listens."""
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(str(path)) == 0
+
+
 class Connection:
     """One connection; usable for one message after the other."""
 
