@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 
-from lib import holdfast, tap
+from lib import holdfast, milter, tap
 from lib.lab import end_process
 
 NUMBERS = itertools.count(1)    # of directories
@@ -38,7 +38,7 @@ class Nothing(Subject):
         program = holdfast.build_dir() / "tests" / "bench" / "filter-nothing"
         process = place.spawn([str(program), "-s", f"unix:{socket}", *self.options],
                               place.dir / f"{self.name.replace(' ', '-')}.log", umask=0)
-        tap.wait_for(socket.exists, 10, f"{self.name} to listen")
+        tap.wait_for(lambda: milter.is_listening(socket), 10, f"{self.name} to listen")
         return process
 
 
@@ -52,7 +52,7 @@ class OpenDkim(Subject):
         config.write_text("Mode v\nSyslog no\nAutoRestart no\nInternalHosts 192.0.2.9\n"
                           f"Socket local:{socket}\nUMask 0\n")
         process = place.spawn([OPENDKIM, "-f", "-x", str(config)], place.dir / "opendkim.log", umask=0)
-        tap.wait_for(socket.exists, 10, "opendkim to listen")
+        tap.wait_for(lambda: milter.is_listening(socket), 10, "opendkim to listen")
         return process
 
 
