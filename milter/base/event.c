@@ -8,6 +8,7 @@
 
 #include "milter/base/error.h"
 #include "milter/base/event.h"
+#include "milter/base/teller.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -226,50 +227,122 @@ send_to_stderr (const gchar *line)
   (void) written; /* there is nowhere left to tell it */
 }
 
+/* An event, ready to be sent. */
+typedef struct
+{
+  gint priority;
+  gchar *line;
+  GPtrArray *fields; /* of "HOLDFAST_QUEUE=…", for the journal; NULL where it is no target */
+} Note;
+
 static void
-add_journal_field (GArray *fields, GPtrArray *owned, const gchar *name, const gchar *value)
+note_free (gpointer data)
+{
+  Note *note = data;
+
+  g_free (note->line);
+  g_clear_pointer (&note->fields, g_ptr_array_unref);
+  g_free (note);
+}
+
+static void
+add_field (GPtrArray *fields, const gchar *name, const gchar *value)
 {
   g_autofree gchar *upper = NULL;
-  gchar *text;
 
   if (value == NULL || *value == '\0')
     return;
   upper = g_ascii_strup (name, -1);
-  text = g_strdup_printf ("HOLDFAST_%s=%s", upper, value);
-  g_ptr_array_add (owned, text);
+  g_ptr_array_add (fields, g_strdup_printf ("HOLDFAST_%s=%s", upper, value));
+}
 
-  struct iovec field = { text, strlen (text) };
-  g_array_append_val (fields, field);
+static GPtrArray *
+make_fields (const EventRow *row, const gchar *line, const GError *cause, const gchar *const *pairs)
+{
+  GPtrArray *fields = g_ptr_array_new_with_free_func (g_free);
+
+  g_ptr_array_add (fields, g_strdup_printf ("MESSAGE=%s", line));
+  g_ptr_array_add (fields, g_strdup_printf ("PRIORITY=%d", row->priority));
+  add_field (fields, "code", row->text);
+  for (; pairs != NULL && pairs[0] != NULL; pairs += 2)
+    add_field (fields, pairs[0], pairs[1]);
+  add_field (fields, "step", hf_error_step (cause));
+  if (hf_error_errno (cause) != 0)
+    add_field (fields, "errno", hf_errno_name (hf_error_errno (cause)));
+  return fields;
+}
+
+static Note *
+make_note (HfEventCode code, const GError *cause, const gchar *const *pairs)
+{
+  const EventRow *row = find_row (code);
+  Note *note = g_new0 (Note, 1);
+
+  note->priority = row->priority;
+  note->line = hf_event_format (code, cause, pairs);
+  if (targets & HF_EVENT_TO_JOURNALD)
+    note->fields = make_fields (row, note->line, cause, pairs);
+  return note;
+}
+
+static gboolean
+send_to_journald (const GPtrArray *fields)
+{
+  g_autofree struct iovec *vector = g_new (struct iovec, fields->len);
+
+  for (guint i = 0; i < fields->len; i++)
+    vector[i] = (struct iovec){ fields->pdata[i], strlen (fields->pdata[i]) };
+  return sd_journal_sendv (vector, (int) fields->len) >= 0;
 }
 
 static void
-send_to_journald (const EventRow *row, const gchar *line, const GError *cause, const gchar *const *pairs)
+send_note (const Note *note)
 {
-  g_autoptr (GPtrArray) owned = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GArray) fields = g_array_new (FALSE, FALSE, sizeof (struct iovec));
-  g_autofree gchar *message = g_strdup_printf ("MESSAGE=%s", line);
-  g_autofree gchar *priority = g_strdup_printf ("PRIORITY=%d", row->priority);
-  struct iovec head[] = { { message, strlen (message) }, { priority, strlen (priority) } };
+  const gboolean failed = note->fields != NULL && !send_to_journald (note->fields);
 
-  g_array_append_vals (fields, head, G_N_ELEMENTS (head));
-  add_journal_field (fields, owned, "code", row->text);
-  for (; pairs != NULL && pairs[0] != NULL; pairs += 2)
-    add_journal_field (fields, owned, pairs[0], pairs[1]);
-  add_journal_field (fields, owned, "step", hf_error_step (cause));
-  if (hf_error_errno (cause) != 0)
-    add_journal_field (fields, owned, "errno", hf_errno_name (hf_error_errno (cause)));
-  if (sd_journal_sendv ((const struct iovec *) (gpointer) fields->data, (int) fields->len) < 0)
-    send_to_stderr (line);
+  if (failed || (targets & HF_EVENT_TO_STDERR))
+    send_to_stderr (note->line);
+  if (targets & HF_EVENT_TO_SYSLOG)
+    syslog (note->priority, "%s", note->line);
+}
+
+static void
+tell (gpointer data, guint64 dropped)
+{
+  if (dropped > 0)
+    {
+      g_autofree gchar *count = g_strdup_printf ("%" G_GUINT64_FORMAT, dropped);
+      const gchar *const pairs[] = { "count", count, NULL };
+      Note *note = make_note (HF_EVENT_EVENTS_DROPPED, NULL, pairs);
+
+      send_note (note);
+      note_free (note);
+    }
+  send_note (data);
+}
+
+void
+hf_event_start_teller (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!hf_teller_start (tell, note_free, &error))
+    hf_event (HF_EVENT_NO_TELLER, error, NULL);
+}
+
+void
+hf_event_end_teller (gint64 wait_ms)
+{
+  hf_teller_end (wait_ms);
 }
 
 void
 hf_event (HfEventCode code, const GError *cause, ...)
 {
   g_autoptr (GPtrArray) pairs = g_ptr_array_new ();
-  g_autofree gchar *line = NULL;
-  const EventRow *row = find_row (code);
   const gchar *argument;
   va_list args;
+  Note *note;
 
   va_start (args, cause);
   while ((argument = va_arg (args, const gchar *)) != NULL)
@@ -281,16 +354,12 @@ hf_event (HfEventCode code, const GError *cause, ...)
   va_end (args);
   g_ptr_array_add (pairs, NULL);
 
-  line = hf_event_format (code, cause, (const gchar *const *) pairs->pdata);
+  note = make_note (code, cause, (const gchar *const *) pairs->pdata);
   if (event_hook != NULL)
-    {
-      event_hook (code, line, event_hook_data);
-      return;
-    }
-  if (targets & HF_EVENT_TO_JOURNALD)
-    send_to_journald (row, line, cause, (const gchar *const *) pairs->pdata);
-  if (targets & HF_EVENT_TO_STDERR)
-    send_to_stderr (line);
-  if (targets & HF_EVENT_TO_SYSLOG)
-    syslog (row->priority, "%s", line);
+    event_hook (code, note->line, event_hook_data);
+  else if (hf_teller_give (note))
+    return;
+  else
+    send_note (note);
+  note_free (note);
 }

@@ -42,13 +42,20 @@ gboolean hf_event_init (const gchar *program, const gchar *to, GError **error);
  * @...: pairs of field name and value, both strings, ended by NULL; pairs with
  *   a NULL or empty value are left out
  *
- * Reports an event.  Never fails and never blocks on Holdfast's own locks
- * longer than one line takes.  Values with blanks, quotes, controls or octets
+ * Reports an event.  Never fails; returns once it is sent, or after a second where
+ * a teller was started.  Values with blanks, quotes, controls or octets
  * that are not UTF-8 are quoted with C escapes, and in the cause's message
  * controls become blanks and semicolons commas, so that neither can forge a
  * field or a line.  Threads: any.
  */
 void hf_event (HfEventCode code, const GError *cause, ...) G_GNUC_NULL_TERMINATED;
+
+/* From now on a thread of its own sends events, and nobody waits longer than a
+ * second for a log that takes no lines (teller.h); an event where there is no such
+ * thread to be had.  The end waits @wait_ms at most for what is not sent yet.
+ * Threads: start with the signals blocked that others are to take. */
+void hf_event_start_teller (void);
+void hf_event_end_teller (gint64 wait_ms);
 
 /* "HF-201", static. */
 const gchar *hf_event_code_text (HfEventCode code);

@@ -10,6 +10,7 @@ milter_base_libbase_a_SOURCES = \
 	milter/base/id.c milter/base/id.h \
 	milter/base/socket-spec.c milter/base/socket-spec.h \
 	milter/base/sys.c milter/base/sys.h \
+	milter/base/teller.c milter/base/teller.h \
 	milter/base/values.c milter/base/values.h
 BASE_LIBS = milter/base/libbase.a $(SYSTEMD_LIBS) $(GLIB_LIBS)
 

@@ -10,7 +10,9 @@
 #include "tests/unit/tap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static GError *
 new_error (const gchar *message)
@@ -244,12 +246,79 @@ test_targets (void)
     }
 }
 
+/* ---- a log that takes no lines ---- */
+
+/* Standard error becomes a pipe that is full.  Returns its reading end. */
+static int
+clog_stderr (void)
+{
+  gchar block[4096];
+  int ends[2];
+
+  memset (block, '.', sizeof block);
+  g_assert_true (pipe2 (ends, O_NONBLOCK) == 0);
+  while (write (ends[1], block, sizeof block) > 0)
+    ;
+  g_assert_true (fcntl (ends[1], F_SETFL, 0) == 0);
+  g_assert_true (dup2 (ends[1], STDERR_FILENO) == STDERR_FILENO);
+  close (ends[1]);
+  return ends[0];
+}
+
+static gpointer
+read_all (gpointer data)
+{
+  const int fd = GPOINTER_TO_INT (data);
+  GString *text = g_string_new (NULL);
+  gchar block[4096];
+  ssize_t n;
+
+  fcntl (fd, F_SETFL, 0);
+  while ((n = read (fd, block, sizeof block)) > 0)
+    g_string_append_len (text, block, n);
+  return text;
+}
+
+/* Nobody waits longer than a second for it, and only one does; what was said
+ * stands there once it takes lines again, or is counted. */
+static void
+test_P2_clogged_log (void)
+{
+  const int saved = dup (STDERR_FILENO);
+  const int end = clog_stderr ();
+  GThread *reader;
+  gint64 started_us = g_get_monotonic_time ();
+  guint told = 0;
+
+  hf_event_init ("test-event", "stderr", NULL);
+  hf_event_start_teller ();
+  for (guint i = 0; i < 1500; i++)
+    hf_event (HF_EVENT_STOPPED, NULL, NULL);
+  tap_check ("took a second, and not two", g_get_monotonic_time () - started_us < 2 * G_USEC_PER_SEC);
+  reader = g_thread_new ("reader", read_all, GINT_TO_POINTER (end));
+  hf_event_end_teller (20000);
+  hf_event (HF_EVENT_STARTED, NULL, NULL); /* without a teller again */
+  g_assert_true (dup2 (saved, STDERR_FILENO) == STDERR_FILENO);
+  close (saved);
+
+  g_autoptr (GString) text = NULL;
+
+  text = g_thread_join (reader);
+  close (end);
+  for (const gchar *hit = text->str; (hit = strstr (hit, "HF-103 notice: stopped\n")) != NULL; hit++)
+    told++;
+  tap_check_int ("told", told, 1001); /* the one that held it up, and as many as are kept */
+  tap_check_has ("counted", text->str, "HF-113 warning: events were not told; count=499\n");
+  tap_check_has ("the last", text->str, "HF-101 notice: started\n");
+}
+
 int
 main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "format", test_format },   { "forgery", test_forgery }, { "hook", test_hook },
-    { "codes", test_codes },     { "targets", test_targets }, { NULL, NULL },
+    { "codes", test_codes },     { "targets", test_targets },
+    { "P2-clogged-log", test_P2_clogged_log }, { NULL, NULL },
   };
 
   return tap_run ("event", tests, argc, argv);
