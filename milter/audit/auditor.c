@@ -504,17 +504,6 @@ restore (HfAuditor *self, GError **error)
   return TRUE;
 }
 
-static gboolean
-check_log (const HfConfig *config, GError **error)
-{
-  const gchar *log = config->mta_log;
-
-  if (g_str_has_prefix (log, "file:/") || strcmp (log, "file:-") == 0 || strcmp (log, "journald") == 0
-      || g_str_has_prefix (log, "journald:/"))
-    return TRUE;
-  return hf_config_error (config, "mta", "log", error, "'%s' must be file:PATH, journald or journald:DIRECTORY", log);
-}
-
 HfAuditor *
 hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
 {
@@ -541,8 +530,6 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
   self->spool = config->spool_directory;
   self->first_ms = G_MAXINT64;
   self->told_gap_ms = -1;
-  if (!check_log (config, error))
-    return NULL;
   self->daybook = hf_daybook_open (self->spool, error);
   if (self->daybook == NULL || !catch_up (self, rebuild, error))
     return NULL;

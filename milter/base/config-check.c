@@ -5,6 +5,8 @@
 
 #include "milter/base/config-rows.h"
 
+#include <string.h>
+
 /* Of each pair, the warning has to come before the stop. */
 typedef struct
 {
@@ -68,10 +70,21 @@ check (const HfConfig *self, const Pair *pair, GError **error)
   return hf_share_exceeds (warn, stop) >= 0 || refuse (self, pair, "", error);
 }
 
+static gboolean
+check_log (const HfConfig *self, GError **error)
+{
+  const gchar *log = self->mta_log;
+
+  if (g_str_has_prefix (log, "file:/") || strcmp (log, "file:-") == 0 || strcmp (log, "journald") == 0
+      || g_str_has_prefix (log, "journald:/"))
+    return TRUE;
+  return hf_config_error (self, "mta", "log", error, "'%s' must be file:/PATH, journald or journald:/DIRECTORY", log);
+}
+
 gboolean
 hf_config_check (const HfConfig *self, GError **error)
 {
-  return check (self, &space, error) && check (self, &inodes, error);
+  return check (self, &space, error) && check (self, &inodes, error) && check_log (self, error);
 }
 
 static gboolean

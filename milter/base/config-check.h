@@ -1,7 +1,7 @@
 /* config-check.h - what holds between keys of milter.conf
  *
- * Each value for itself is checked by config.c; here stands what one key
- * means for another.
+ * Each value by its type is checked by config.c; here stands what one key means
+ * for another, and what no type covers.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 void hf_config_derive (HfConfig *self);
 
 /* FALSE with HF_ERROR_CONFIG, the file and the line, where two keys can't both
- * be meant on any file system. */
+ * be meant on any file system, or a log is no place where one can be. */
 gboolean hf_config_check (const HfConfig *self, GError **error);
 
 /**

@@ -43,6 +43,11 @@ HF_EVENT (LISTENER_ENDED, 112, ERROR, "libmilter stopped listening",
           "manager should start it again.")
 
 /* a message */
+HF_EVENT (EVENTS_DROPPED, 113, WARNING, "events were not told",
+          "The log took no lines for a while, and more events came than are kept. Mail was answered "
+          "meanwhile. Look at what reads the filter's standard error, at syslogd or at journald.")
+HF_EVENT (NO_TELLER, 114, WARNING, "no thread for events",
+          "The filter waits for its log with each event. A log that hangs will hold mail up.")
 HF_EVENT (MESSAGE_NOT_STORED, 201, ERROR, "message not stored",
           "The sender got a 4xx and keeps the message; it will retry. The fields name the step that "
           "failed and its errno. Look at the spool's file system.")
@@ -99,6 +104,9 @@ HF_EVENT (LATENCY_WARN, 314, WARNING, "journal slows down",
 HF_EVENT (LATENCY_OVER, 315, NOTICE, "journal answers in time again",
           "Mail is taken.")
 
+HF_EVENT (GROUND_MEMORY, 316, WARNING, "spool is in memory",
+          "The spool's file system keeps nothing when the power goes or the machine restarts: mail that "
+          "was answered 250 is lost then. Put the spool on a disk. The field names the file system.")
 HF_EVENT (SEGMENT_NEWER, 318, WARNING, "newest segment is of a newer version",
           "A newer Holdfast wrote it. It stays as it is, and mail goes on in a new segment; what it holds can be "
           "listed by the newer version only.")

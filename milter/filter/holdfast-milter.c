@@ -43,6 +43,9 @@
  * in libmilter holds more than a few KB. */
 #define THREAD_STACK (256 * 1024)
 
+/* How long the end waits for a log that takes no lines. */
+#define TELLER_END_MS 1000
+
 static const int handled_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 static int signal_pipe[2] = { -1, -1 };
 
@@ -241,6 +244,7 @@ set_up (HfFilter *filter, const HfConfig *config, int ended_fd[2], GError **erro
 {
   if (!choose_targets (config, error) || !prepare_signals (error))
     return FALSE;
+  hf_event_start_teller ();
   hf_sys_set_thread_stack (THREAD_STACK); /* without it everything works, only slower */
   smfi_setmaxdatasize (MAX_PACKET);
   if (smfi_register (hf_callbacks_describe (filter)) != MI_SUCCESS)
@@ -258,25 +262,27 @@ run (HfConfig *config)
 {
   static HfFilter filter;
   g_autoptr (GError) error = NULL;
-  int ended_fd[2];
+  int ended_fd[2], status;
 
   if (!set_up (&filter, config, ended_fd, &error))
     {
       hf_event (HF_EVENT_START_FAILED, error, NULL);
+      hf_event_end_teller (TELLER_END_MS);
       return g_error_matches (error, HF_ERROR, HF_ERROR_CONFIG) ? EXIT_CONFIG : EXIT_OTHER;
     }
   hf_event (HF_EVENT_STARTED, NULL, "version", PACKAGE_VERSION, "socket", config->milter_socket, "spool",
             config->spool_directory, NULL);
-  return live (&filter, config, ended_fd[0]);
+  status = live (&filter, config, ended_fd[0]);
+  hf_event_end_teller (TELLER_END_MS);
+  return status;
 }
 
 /* -t: what can be said of the configuration without touching anything. */
 static gboolean
 check_only (const HfConfig *config, GError **error)
 {
-  g_autoptr (HfSocketSpec) spec = hf_socket_spec_check (config, error);
-
-  return spec != NULL && choose_targets (config, error) && hf_filter_check (config, error);
+  return hf_listen_check (config, error) && hf_privilege_check (config, error) && choose_targets (config, error)
+         && hf_filter_check (config, error);
 }
 
 int

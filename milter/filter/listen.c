@@ -114,6 +114,15 @@ try_bind (const HfConfig *config, const HfSocketSpec *spec, GError **error)
 }
 
 gboolean
+hf_listen_check (const HfConfig *config, GError **error)
+{
+  g_autoptr (HfSocketSpec) spec = hf_socket_spec_check (config, error);
+  gid_t gid;
+
+  return spec != NULL && (spec->family != AF_UNIX || find_group (config, &gid, error));
+}
+
+gboolean
 hf_listen (const HfConfig *config, GError **error)
 {
   g_autoptr (HfSocketSpec) spec = hf_socket_spec_check (config, error);

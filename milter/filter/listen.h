@@ -18,6 +18,10 @@ G_BEGIN_DECLS
  */
 gboolean hf_listen (const HfConfig *config, GError **error);
 
+/* What can be said of the same keys without touching anything.  A socket's
+ * directory may be missing: a service manager makes it at the start. */
+gboolean hf_listen_check (const HfConfig *config, GError **error);
+
 /* Removes a unix socket at the end.  What can't be removed is replaced by the
  * next start. */
 void hf_listen_end (const HfConfig *config);

@@ -11,17 +11,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* *@out_user: NULL where nobody is named. */
+static gboolean
+find_user (const HfConfig *config, const struct passwd **out_user, GError **error)
+{
+  const gchar *name = config->milter_user;
+
+  *out_user = NULL;
+  if (name == NULL || *name == '\0')
+    return TRUE;
+  *out_user = getpwnam (name);
+  return *out_user != NULL || hf_config_error (config, "milter", "user", error, "there is no user '%s'", name);
+}
+
+gboolean
+hf_privilege_check (const HfConfig *config, GError **error)
+{
+  const struct passwd *user;
+
+  return find_user (config, &user, error);
+}
+
 gboolean
 hf_privilege_drop (const HfConfig *config, GError **error)
 {
   const gchar *name = config->milter_user;
   const struct passwd *user;
 
-  if (name == NULL || *name == '\0')
-    return TRUE;
-  user = getpwnam (name);
+  if (!find_user (config, &user, error))
+    return FALSE;
   if (user == NULL)
-    return hf_config_error (config, "milter", "user", error, "there is no user '%s'", name);
+    return TRUE;
   if (geteuid () != 0)
     {
       if (geteuid () == user->pw_uid)

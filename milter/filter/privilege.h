@@ -5,6 +5,9 @@
 
 G_BEGIN_DECLS
 
+/* FALSE with HF_ERROR_CONFIG where milter.user is named and is nobody. */
+gboolean hf_privilege_check (const HfConfig *config, GError **error);
+
 /* Becomes milter.user, with its groups, where the process is root and a user is
  * named.  FALSE with HF_ERROR_CONFIG and the configuration's line. */
 gboolean hf_privilege_drop (const HfConfig *config, GError **error);
