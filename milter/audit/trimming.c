@@ -374,7 +374,7 @@ tell_trimmed (const Sums *sums, const HfTrimmingLack *lack)
 
 /* FALSE with the books' or the ledger's error. */
 static gboolean
-remove_planned (HfTrimming *self, const GArray *plan, const Sums *sums, const HfTrimmingLack *lack, guint *out_removed,
+remove_planned (HfTrimming *self, GArray *plan, const Sums *sums, const HfTrimmingLack *lack, guint *out_removed,
                 GError **error)
 {
   g_autoptr (GError) failed = NULL;
@@ -382,7 +382,7 @@ remove_planned (HfTrimming *self, const GArray *plan, const Sums *sums, const Hf
   gboolean ok;
 
   hf_who_init (&who);
-  ok = hf_trim_run (self->settings.spool, plan, &who, lack != NULL ? REASON_EARLY : REASON, 0, out_removed, &failed);
+  ok = hf_trim_run (self->settings.spool, plan, NULL, NULL, &who, lack != NULL ? REASON_EARLY : REASON, 0, out_removed, &failed);
   hf_who_clear (&who);
   self->removals += *out_removed;
   if (ok)

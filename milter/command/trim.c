@@ -12,6 +12,7 @@
 #include "milter/command/json.h"
 #include "milter/command/select.h"
 #include "milter/command/state.h"
+#include "milter/command/status-look.h"
 #include "milter/command/terminal.h"
 #include "milter/command/text.h"
 #include "milter/command/verbs.h"
@@ -30,6 +31,10 @@ typedef struct
   gboolean json;
   gchar *reason;
   gint64 retention_ms;
+  const HfConfig *config;
+  HfStates *states;    /* while a plan is made */
+  gboolean lag;        /* lines of the log are not in the books yet */
+  guint64 claimed;     /* recipients that are void till then by a mark's claim alone */
   guint goes;          /* segments */
   guint64 octets;      /* in them */
   guint64 records;
@@ -37,10 +42,25 @@ typedef struct
 
 /* ---- states ---- */
 
+/* An unread line may open what seems void.  Of the systemd journal it is not known
+ * how much is unread: an auditor that runs reads it as it comes. */
+static gboolean
+look_for_lag (const HfConfig *config)
+{
+  g_auto (HfStatus) status = { 0 };
+
+  if (!hf_status_look (config, &status, NULL))
+    return TRUE;
+  if (!status.has_ledger)
+    return FALSE;
+  return g_str_has_prefix (config->mta_log, "journald") ? !status.auditor_runs : status.log_behind != 0;
+}
+
 static void
 state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
 {
-  const HfStates *states = user_data;
+  Trim *self = user_data;
+  const HfStates *states = self->states;
   const GArray *recipients = entry->item->recipients;
 
   if (entry->copy != HF_COPY_WHOLE)
@@ -60,11 +80,18 @@ state_of (const HfViewEntry *entry, HfTrimState *out_state, gpointer user_data)
       HfState state;
 
       hf_state_of (states, entry, g_array_index (recipients, HfPath, i).address, &state);
-      out_state->settled_ms = MAX (out_state->settled_ms, state.settled_ms);
-      if (strcmp (state.state, "void") == 0)
-        out_state->voids++;
+      if (strcmp (state.state, "void") == 0 && self->lag)
+        {
+          self->claimed++;
+          out_state->provisional++;
+        }
+      else if (strcmp (state.state, "void") == 0)
+        out_state->voids++; /* no retention: nothing is owed for it */
       else if (strcmp (state.state, "settled") == 0)
-        out_state->settled++;
+        {
+          out_state->settled++;
+          out_state->settled_ms = MAX (out_state->settled_ms, state.settled_ms);
+        }
       else
         out_state->provisional++;
     }
@@ -179,51 +206,42 @@ print_plan (Trim *self, const GArray *plan, GError **error)
       else if (!print_json (segment, error))
         return FALSE;
     }
+  if (self->claimed > 0)
+    fprintf (stderr, "%" G_GUINT64_FORMAT " void recipients count as provisional: the books have not read the log to its end\n",
+             self->claimed);
   return fflush (stdout) == 0 || hf_error_set (error, HF_ERROR_IO, "trim", "cannot write to standard output");
 }
 
-/* ---- the removal ---- */
+/* ---- the plan ---- */
 
-static int
-remove_segments (const Trim *self, const HfConfig *config, const GArray *plan)
-{
-  g_autoptr (GError) error = NULL;
-  guint removed = 0;
-  gboolean ok;
-  HfWho who;
-
-  hf_who_init (&who);
-  ok = hf_trim_run (config->spool_directory, plan, &who, self->reason != NULL ? self->reason : DEFAULT_REASON, READERS_WAIT_MS,
-                    &removed, &error);
-  hf_who_clear (&who);
-  fprintf (stderr, "removed %u of %u segments\n", removed, self->goes);
-  if (ok)
-    return HF_EXIT_FINE;
-  fprintf (stderr, "holdfast trim: %s\n", error->message);
-  return HF_EXIT_BLIND;
-}
-
-/* NULL: told, with the exit code in *out_code. */
+/* NULL with an error. */
 static GArray *
-make_plan (const Trim *self, const HfConfig *config, int *out_code)
+make_plan (Trim *self, HfReadFlags flags, GError **error)
 {
-  g_autoptr (GError) error = NULL;
-  g_autoptr (HfView) view = hf_select_view (config, "trim", HF_READ_RECIPIENTS, out_code);
-  g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "trim", out_code) : NULL;
+  g_autoptr (HfView) view = hf_view_open (self->config->spool_directory, HF_READ_RECIPIENTS | flags, error);
+  int code;
   HfTrimRules rules = { .now_ms = hf_sys_wall_ms (), .retention_ms = self->retention_ms, .state_of = state_of,
-                        .user_data = states, .progress = hf_terminal_progress };
+                        .user_data = self, .progress = hf_terminal_progress };
   GArray *plan;
 
-  if (states == NULL)
+  if (view == NULL)
     return NULL;
-  plan = hf_trim_plan (view, &rules, &error);
+  /* after the journal's list, so that what is known is no older than what is judged */
+  self->lag = look_for_lag (self->config);
+  self->claimed = 0;
+  self->states = hf_state_load (self->config, "trim", &code);
+  if (self->states == NULL)
+    {
+      hf_error_set (error, HF_ERROR_IO, "trim", "the books can't be read");
+      return NULL;
+    }
+  plan = hf_trim_plan (view, &rules, error);
   hf_terminal_progress_end ();
-  if (plan != NULL)
-    return plan;
-  fprintf (stderr, "holdfast trim: nothing was removed: %s\n", error->message);
-  *out_code = HF_EXIT_BLIND;
-  return NULL;
+  g_clear_pointer (&self->states, hf_states_free);
+  return plan;
 }
+
+/* ---- the removal ---- */
 
 static const HfTrimSegment *
 find_segment (const GArray *plan, guint64 seq)
@@ -238,7 +256,7 @@ find_segment (const GArray *plan, guint64 seq)
   return NULL;
 }
 
-/* While the question stood, late evidence may have opened what was settled.
+/* Late evidence may have opened what was settled or void.
  * Returns: how many segments stay after all. */
 static guint
 keep_changed (GArray *plan, const GArray *now)
@@ -258,11 +276,12 @@ keep_changed (GArray *plan, const GArray *now)
   return kept;
 }
 
-/* FALSE: told, with the exit code in *out_code. */
+/* While the question stood, or readers were waited for. */
 static gboolean
-look_again (const Trim *self, const HfConfig *config, GArray *plan, int *out_code)
+look_again (GArray *plan, gpointer data, GError **error)
 {
-  g_autoptr (GArray) now = make_plan (self, config, out_code);
+  Trim *self = data;
+  g_autoptr (GArray) now = make_plan (self, HF_READ_ALONE, error);
   guint kept;
 
   if (now == NULL)
@@ -274,13 +293,31 @@ look_again (const Trim *self, const HfConfig *config, GArray *plan, int *out_cod
 }
 
 static int
-act (const Trim *self, const HfConfig *config, GArray *plan)
+remove_segments (Trim *self, GArray *plan)
+{
+  g_autoptr (GError) error = NULL;
+  guint removed = 0;
+  gboolean ok;
+  HfWho who;
+
+  hf_who_init (&who);
+  ok = hf_trim_run (self->config->spool_directory, plan, look_again, self, &who,
+                    self->reason != NULL ? self->reason : DEFAULT_REASON, READERS_WAIT_MS, &removed, &error);
+  hf_who_clear (&who);
+  fprintf (stderr, "removed %u of %u segments\n", removed, self->goes);
+  if (ok)
+    return HF_EXIT_FINE;
+  fprintf (stderr, "holdfast trim: %s\n", error->message);
+  return HF_EXIT_BLIND;
+}
+
+static int
+act (Trim *self, GArray *plan)
 {
   g_autofree gchar *messages = hf_text_count (self->records, "message", "messages");
   g_autofree gchar *octets = hf_text_number (self->octets);
   g_autofree gchar *what = g_strdup_printf ("%u of %u segments with %s, %s octets", self->goes, plan->len, messages, octets);
   g_autofree gchar *question = g_strdup_printf ("Remove %s, for good?", what);
-  int code = HF_EXIT_FINE;
 
   if (self->goes == 0 || self->dry_run)
     {
@@ -290,7 +327,7 @@ act (const Trim *self, const HfConfig *config, GArray *plan)
   switch (self->yes ? HF_ANSWER_YES : hf_terminal_ask (question))
     {
     case HF_ANSWER_YES:
-      return self->yes || look_again (self, config, plan, &code) ? remove_segments (self, config, plan) : code;
+      return remove_segments (self, plan);
     case HF_ANSWER_NO:
       fprintf (stderr, "nothing was removed\n");
       return HF_EXIT_FINE;
@@ -310,12 +347,11 @@ run (Trim *self, const gchar *config_path)
 
   if (config == NULL)
     return code;
+  self->config = config;
   self->retention_ms = config->retention_settled;
-  plan = make_plan (self, config, &code);
-  if (plan == NULL)
-    return code;
-  if (print_plan (self, plan, &error))
-    return act (self, config, plan);
+  plan = make_plan (self, 0, &error);
+  if (plan != NULL && print_plan (self, plan, &error))
+    return act (self, plan);
   fprintf (stderr, "holdfast trim: nothing was removed: %s\n", error->message);
   return HF_EXIT_BLIND;
 }

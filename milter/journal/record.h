@@ -106,6 +106,7 @@ typedef enum
   HF_READ_VERIFY = 0,           /* check lengths and digests */
   HF_READ_SKIM = 1 << 0,        /* hop over messages unread: whole means only that the lines are in place */
   HF_READ_RECIPIENTS = 1 << 1,  /* collect recipients */
+  HF_READ_ALONE = 1 << 2,       /* of a view: the caller has locked readers out, itself included (readers.h) */
 } HfReadFlags;
 
 /* All that hf_record_starts() looks at. */

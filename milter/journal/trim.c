@@ -547,8 +547,8 @@ open_directory (const gchar *path, GError **error)
 }
 
 gboolean
-hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gchar *reason, gint64 wait_ms,
-             guint *out_removed, GError **error)
+hf_trim_run (const gchar *spool, GArray *plan, HfTrimLook look, gpointer look_data, const HfWho *who,
+             const gchar *reason, gint64 wait_ms, guint *out_removed, GError **error)
 {
   g_autofree gchar *dir_path = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
   g_autofree gchar *carried_path = g_build_filename (spool, HF_CARRIED_DIRECTORY, NULL);
@@ -562,6 +562,7 @@ hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gch
     self.carried_fd = open_directory (carried_path, error);
   ok = self.dir_fd >= 0 && (self.carried_fd >= 0 || !goes_from_carried (plan))
        && hf_readers_exclude (self.dir_fd, wait_ms, &readers_fd, error)
+       && (look == NULL || look (plan, look_data, error))
        && note_and_remove (&self, who, reason, out_removed, error);
   hf_sys_close (&readers_fd);
   hf_sys_close (&self.carried_fd);

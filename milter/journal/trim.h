@@ -75,9 +75,15 @@ typedef struct
  */
 GArray *hf_trim_plan (HfView *view, const HfTrimRules *rules, GError **error);
 
+/* Called when readers are locked out and nothing is removed yet: what is known of
+ * @plan's segments may have changed since it was made.  May change verdicts from
+ * HF_TRIM_GOES to another.  FALSE with an error: nothing is removed. */
+typedef gboolean (*HfTrimLook) (GArray *plan, gpointer data, GError **error);
+
 /**
  * hf_trim_run:
  * @plan: from hf_trim_plan(), whose view has been freed
+ * @look: (nullable)
  * @wait_ms: for readers to end
  * @out_removed: (out): how many are gone, also on FALSE
  *
@@ -87,7 +93,7 @@ GArray *hf_trim_plan (HfView *view, const HfTrimRules *rules, GError **error);
  * never a segment whose explanation is gone.  FALSE with HF_ERROR_BUSY (readers
  * did not end), HF_ERROR_FULL, HF_ERROR_DENIED or HF_ERROR_IO.
  */
-gboolean hf_trim_run (const gchar *spool, const GArray *plan, const HfWho *who, const gchar *reason, gint64 wait_ms,
-                      guint *out_removed, GError **error);
+gboolean hf_trim_run (const gchar *spool, GArray *plan, HfTrimLook look, gpointer look_data, const HfWho *who,
+                      const gchar *reason, gint64 wait_ms, guint *out_removed, GError **error);
 
 G_END_DECLS

@@ -107,6 +107,29 @@ class Cases:
         expect(GAP not in self.once(made), "a gap was told where none is")
         equal(self.fates(made), [RELAYED, RELAYED], "fates")
 
+    def unread_lines_keep_void_mail(self):
+        """A mark claims, and what the books have not read may say otherwise: trim by hand leaves it till then."""
+        def voids(segment):
+            segment.void(segment.ids[0])
+
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA02", 1), also=voids)
+        newest = Segment(2)
+        newest.end()
+        newest.save(made.spool / "journal")
+        self.once(made)
+        equal(self.fates(made), [{"recipient@example.net": ("void", None)}], "fates")
+        with open(made.log_path, "a", encoding="utf-8") as log:
+            log.write(log_text(log_lines("AAAA01", 2, parts=(0, 1, 2))))
+        said = made.command("trim", "--yes").stderr.decode()
+        expect("the books have not read the log to its end" in said and "nothing goes" in said, said)
+        equal(made.segments(), [1, 2], "segments while lines are unread")
+        self.once(made)
+        equal(self.fates(made), [{"recipient@example.net": ("open", None)}], "fates")
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA02", 1), also=voids)
+        newest.save(made.spool / "journal")
+        self.once(made)
+        expect("removed 1 of 1 segments" in made.command("trim", "--yes").stderr.decode(), "void mail has no retention")
+
     def books_gone(self):
         made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1) + log_lines("AAAA02", 61))
         self.once(made)
@@ -236,7 +259,7 @@ def main():
         names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",
-                 "systemd_journal")
+                 "systemd_journal", "unread_lines_keep_void_mail")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 

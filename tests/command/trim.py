@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """settle and trim ask first, record who and why, and nothing goes but what is void or settled (P3)."""
+import fcntl
 import json
 import os
 import pathlib
 import pwd
 import shutil
+import struct
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -17,6 +20,7 @@ from lib.segment import Segment  # noqa: E402
 from lib.spool import Spool, whole  # noqa: E402
 from lib.tap import equal, expect  # noqa: E402
 
+F_OFD_SETLK = 37  # linux/fcntl.h
 TEXT = head("settled") + lines("Text.")
 PAIR = ["<one@example.net>", "<two@example.net>"]
 
@@ -252,6 +256,26 @@ class Cases:
         expect("3 of 4 segments" in said and "1 of them stay" in said, said)
         equal(made.segments(), [3, 4], "segments")
 
+    def changed_while_waiting(self):
+        """The same without a question, while a reader is waited for."""
+        made = self.spool()
+        ids = self.journal(made)
+        whole(made.command("settle", "--yes", "--reason", "why", *ids[1]), 0, "settle")
+        act = made.acts()[0]
+        with open(made.spool / "journal" / "readers", "w+b") as readers:
+            fcntl.fcntl(readers, F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+
+            def change():
+                act.unlink()
+                readers.close()
+
+            later = threading.Timer(2, change)
+            later.start()
+            _, said = whole(made.command("trim", "--yes"), 0, "trim")
+            later.join()
+        expect("removed 0 of 1 segments" in said and "1 of them stay" in said, said)
+        equal(made.segments(), [1, 2, 3, 4], "segments")
+
     def not_allowed(self):
         made = self.spool()
         ids = self.journal(made)
@@ -269,7 +293,8 @@ def main():
         cases = Cases(place)
         names = ("needs_reason", "asks", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
                  "damaged_act", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
-                 "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked", "not_allowed")
+                 "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked",
+                 "changed_while_waiting", "not_allowed")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 

@@ -81,6 +81,7 @@ class Segment:
         self.seq = seq
         self.nonce = hashlib.sha256(b"nonce %d" % seq).hexdigest()[:32]
         self.chain = before.chain if before else None
+        self.ids = []
         keys = {"v": 1, "host": "mx.example.org", "seq": seq, "nonce": self.nonce, "created": time_text(),
                 "previous": before.chain.hex() if before and before.chain else "none"}
         if seq >= CARRIED_FIRST:
@@ -122,6 +123,7 @@ class Segment:
         self.octets += statement_line("seal", nonce=self.nonce, id=identity, salt=salt.hex(), message=message.hexdigest(),
                                       envelope=envelope.hexdigest(), chain=self.chain.hex())
         self._pad()
+        self.ids.append(identity)
         return identity
 
     def void(self, identity, seq=None):

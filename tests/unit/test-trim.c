@@ -249,7 +249,7 @@ run_all_but_three (const gchar *spool, guint *out_removed, GError **error)
 {
   g_autoptr (GArray) plan = plan_for (spool, &all_but_three, 0);
 
-  return hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, out_removed, error);
+  return hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, out_removed, error);
 }
 
 static void
@@ -265,7 +265,7 @@ test_run (void)
   guint removed;
 
   tap_check_str ("plan", got, "goes unsettled goes goes needed newest");
-  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, &error));
+  tap_check ("run", hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, &error));
   tap_check_int ("removed", removed, 3);
   is_explained ("views", spool);
   notes = kit_read_file (path);
@@ -296,7 +296,7 @@ test_run_broken_end (void)
   g_autoptr (GError) error = NULL;
   guint removed;
 
-  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, &error));
+  tap_check ("run", hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, &error));
   tap_check_int ("removed", removed, 2);
   is_explained ("views", spool);
 }
@@ -326,7 +326,7 @@ test_run_unsynced_end (void)
   kit_segment_save (&second, spool, 0);
   is_explained ("both", spool);
   plan = plan_for (spool, &declared, 0);
-  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, NULL));
+  tap_check ("run", hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, NULL));
   tap_check_int ("removed", removed, 1);
   is_explained ("trimmed", spool);
 }
@@ -346,7 +346,7 @@ test_missing (void)
   g_autoptr (HfView) view = NULL;
   guint removed;
 
-  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, NULL));
+  tap_check ("run", hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, NULL));
   is_explained ("trimmed", spool);
   notes = kit_read_file (path);
   *strstr (notes->str, "records=1") = 'R';
@@ -375,7 +375,7 @@ test_note_taken_out (void)
   const gchar *second, *third;
   guint removed;
 
-  tap_check ("run", hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, NULL));
+  tap_check ("run", hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, NULL));
   notes = kit_read_file (path);
   second = strstr (notes->str, "NOOP holdfast-trimmed v=1 seq=2");
   third = strstr (notes->str, "NOOP holdfast-trimmed v=1 seq=3");
@@ -473,7 +473,7 @@ trim_and_die (const gchar *spool, guint die_at, gboolean half)
       hf_sys.fsync = crash_fsync;
       hf_sys.unlinkat = crash_unlinkat;
       hf_sys.openat = crash_openat;
-      _exit (hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, NULL) ? 0 : 1);
+      _exit (hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, NULL) ? 0 : 1);
     }
   if (pid < 0 || waitpid (pid, &status, 0) != pid)
     g_error ("cannot run a process");
@@ -543,7 +543,7 @@ test_failed (void)
         gboolean ok;
 
         faults_fail (rows[i].call, NULL, nth, rows[i].number);
-        ok = hf_trim_run (spool, plan, &who, "a test", READERS_WAIT_MS, &removed, &error);
+        ok = hf_trim_run (spool, plan, NULL, NULL, &who, "a test", READERS_WAIT_MS, &removed, &error);
         if (faults_met (rows[i].call) == 0)
           {
             faults_reset ();
