@@ -6,6 +6,8 @@
 #include "milter/base/sys.h"
 #include "milter/filter/gauge.h"
 #include "milter/filter/pressure.h"
+#include "milter/filter/stage.h"
+#include "milter/journal/directory.h"
 #include "milter/journal/space.h"
 
 #include <errno.h>
@@ -71,6 +73,7 @@ struct HfPressure
 {
   gint refs; /* the owner's and the thread's */
   gchar *spool;
+  gchar *parts[2]; /* what may be a mount of its own in it */
   gint refusing; /* atomic: refusal is set */
   pthread_mutex_t mutex;
   pthread_cond_t changed;
@@ -92,6 +95,8 @@ unref (HfPressure *self)
     return;
   g_clear_error (&self->refusal);
   g_free (self->spool);
+  for (guint i = 0; i < G_N_ELEMENTS (self->parts); i++)
+    g_free (self->parts[i]);
   pthread_mutex_destroy (&self->mutex);
   pthread_cond_destroy (&self->changed);
   g_free (self);
@@ -109,6 +114,49 @@ static guint64
 coming_to (const HfRoom *room)
 {
   return room->usage != NULL ? atomic_load (&room->usage->coming) : 0;
+}
+
+static gint64
+margin (guint64 room, HfShare mark, guint64 total, HfGroundKind ground)
+{
+  return (gint64) room - (gint64) hf_space_mark (mark, total, ground);
+}
+
+/* Of two file systems the one that is nearer to its mark counts. */
+static void
+tighten (HfSpace *self, const HfSpace *other, const HfMarks *marks, HfGroundKind ground)
+{
+  if (margin (other->free, marks->space_stop, other->total, ground)
+      < margin (self->free, marks->space_stop, self->total, ground))
+    {
+      self->total = other->total;
+      self->free = other->free;
+      self->is_late = other->is_late;
+    }
+  if (other->files != 0
+      && (self->files == 0
+          || margin (other->free_files, marks->inodes_stop, other->files, HF_GROUND_IN_PLACE)
+               < margin (self->free_files, marks->inodes_stop, self->files, HF_GROUND_IN_PLACE)))
+    {
+      self->files = other->files;
+      self->free_files = other->free_files;
+    }
+}
+
+/* Stages or the journal may have a file system of their own. */
+static gboolean
+ask (const HfPressure *self, const HfMarks *marks, HfGroundKind ground, HfSpace *out_space)
+{
+  struct stat spool, st;
+  HfSpace part;
+
+  if (!hf_space_look (self->spool, ground, out_space))
+    return FALSE;
+  for (guint i = 0; i < G_N_ELEMENTS (self->parts) && hf_sys.stat (self->spool, &spool) == 0; i++)
+    if (hf_sys.stat (self->parts[i], &st) == 0 && st.st_dev != spool.st_dev
+        && hf_space_look (self->parts[i], ground, &part))
+      tighten (out_space, &part, marks, ground);
+  return TRUE;
 }
 
 /* What the spool said, and what it was asked with. */
@@ -133,6 +181,8 @@ look_at_spool (HfPressure *self, const Answer *answer, Look *look)
                       .warn = hf_space_mark (self->marks.space_warn, found->total, answer->ground),
                       .stop = hf_space_mark (self->marks.space_stop, found->total, answer->ground),
                       .least = HF_RESERVATION_LEAST };
+  if (self->room->usage != NULL)
+    atomic_store (&self->room->usage->mark, space->stop);
   hf_room_looked (self->room, HF_ROOM_SPACE, answer->space, found->free, space->stop, found->total, found->is_late);
   if (found->files == 0)
     return; /* btrfs and some others count none at all */
@@ -181,10 +231,11 @@ take_look (HfPressure *self, Look *look)
   Answer answer = { .space = hf_room_before_look (self->room, HF_ROOM_SPACE),
                     .inodes = hf_room_before_look (self->room, HF_ROOM_INODES),
                     .ground = ground_of (self->room) };
+  const HfMarks marks = self->marks;
   gboolean asked;
 
   pthread_mutex_unlock (&self->mutex);
-  asked = hf_space_look (self->spool, answer.ground, &answer.found);
+  asked = ask (self, &marks, answer.ground, &answer.found);
   pthread_mutex_lock (&self->mutex);
   if (self->stop)
     return FALSE;
@@ -338,6 +389,8 @@ new_pressure (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *
 
   self->refs = 2;
   self->spool = g_strdup (spool);
+  self->parts[0] = g_build_filename (spool, HF_STAGE_DIRECTORY, NULL);
+  self->parts[1] = g_build_filename (spool, HF_JOURNAL_DIRECTORY, NULL);
   self->marks = *marks;
   self->room = room;
   self->writer = writer;

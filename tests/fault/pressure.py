@@ -91,6 +91,17 @@ class Pressure:
                 equal(len(made.events(code)), 1, f"events {code}")
             all_there(made, 3)
 
+    def space_of_the_journal(self):
+        """The journal has a file system of its own: the marks look at that, too."""
+        with self.running(journal="ext4", pressure__space_warn="12M", pressure__space_stop="6M") as (made, room):
+            taken(made)
+            room.fill(leave=4 * MIB)
+            equal(made.wait_event(STOP, limit=45).fields["resource"], "space", "resource")
+            turned_away(made, 452, "4.3.1", "no room on spool")
+            room.release()
+            made.wait_event(OVER, limit=45)
+            taken(made)
+
     def hovering(self):
         """A figure that hovers at the first mark warns once."""
         with self.running(pressure__space_warn="24M", pressure__space_stop="12M") as (made, room):
@@ -391,6 +402,7 @@ def cases(pressure):
               ("inodes: ext4", lambda: pressure.inodes("ext4", 400)),
               ("descriptors", pressure.descriptors),
               ("descriptors of open transactions", pressure.descriptors_reserved),
+              ("space: the journal's own file system", pressure.space_of_the_journal),
               ("journal latency", pressure.latency),
               ("declared sizes", pressure.declared),
               ("every way to end a transaction", pressure.given_back),
