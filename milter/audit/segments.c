@@ -64,7 +64,7 @@ read_items (Reading *self, HfReader *reader, GError **error)
 static gboolean
 read_segment (Reading *self, int fd, GError **error)
 {
-  const gboolean is_published = self->published.seq == self->position->seq;
+  const gboolean is_published = hf_published_seq (&self->published) == self->position->seq;
   HfReader reader;
   struct stat st;
   gboolean ok;

@@ -6,6 +6,7 @@
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
 #include "milter/filter/filter.h"
+#include "milter/journal/space.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -133,6 +134,18 @@ let_go_of_stages (gpointer area)
   hf_stage_area_let_go (area);
 }
 
+/* Till the gauges say so themselves.  Where the journal copies on write the mark is
+ * another, and it writes nothing ahead. */
+static guint64
+octets_to_keep (const HfConfig *config)
+{
+  HfSpace space;
+
+  return hf_space_look (config->spool_directory, HF_GROUND_IN_PLACE, &space)
+           ? hf_space_mark (config->pressure_space_stop, space.total, HF_GROUND_IN_PLACE)
+           : 0;
+}
+
 static gboolean
 open_writer (HfFilter *self, const HfConfig *config, GError **error)
 {
@@ -144,6 +157,7 @@ open_writer (HfFilter *self, const HfConfig *config, GError **error)
     .instance = config->mta_instance != NULL && *config->mta_instance != '\0' ? config->mta_instance : NULL,
     .segment_size = config->journal_segment_size,
     .write_ahead = config->journal_write_ahead,
+    .keep_free = octets_to_keep (config),
     .let_go = let_go_of_stages,
     .let_go_data = &self->area,
   };

@@ -169,14 +169,17 @@ checksum (const gchar *text, gsize size)
   return sum;
 }
 
-#define PUBLISHED_FORM "holdfast-open v=1 seq=%020" G_GUINT64_FORMAT " nonce=%32s synced=%020" G_GUINT64_FORMAT
+#define PUBLISHED_OPEN "holdfast-open v=1 seq=%020" G_GUINT64_FORMAT " nonce=%32s synced=%020" G_GUINT64_FORMAT
+#define PUBLISHED_CLOSED "holdfast-open v=1 seq=0 nonce=%32s synced=%020" G_GUINT64_FORMAT " closed=%010" G_GUINT64_FORMAT
 
 void
 hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLISHED_SIZE])
 {
   gchar text[HF_PUBLISHED_SIZE + 1];
-  gint size = g_snprintf (text, sizeof text, PUBLISHED_FORM, published->seq,
-                          published->nonce.text[0] != '\0' ? published->nonce.text : "-", published->synced);
+  const gchar *nonce = published->nonce.text[0] != '\0' ? published->nonce.text : "-";
+  const gint size = published->seq == 0 && published->closed != 0
+                      ? g_snprintf (text, sizeof text, PUBLISHED_CLOSED, nonce, published->synced, published->closed)
+                      : g_snprintf (text, sizeof text, PUBLISHED_OPEN, published->seq, nonce, published->synced);
 
   g_snprintf (text + size, sizeof text - (gsize) size, " sum=%08x", checksum (text, (gsize) size));
   memset (out_text, ' ', HF_PUBLISHED_SIZE);
@@ -184,10 +187,10 @@ hf_published_format (const HfPublished *published, gchar out_text[HF_PUBLISHED_S
   out_text[HF_PUBLISHED_SIZE - 1] = '\n';
 }
 
-gboolean
-hf_published_is_none (const HfPublished *published)
+guint64
+hf_published_seq (const HfPublished *published)
 {
-  return published->seq == 0 && published->nonce.text[0] != '\0';
+  return published->seq != 0 ? published->seq : published->closed;
 }
 
 static gboolean
@@ -205,8 +208,8 @@ parse_published (const gchar *octets, gssize size, HfPublished *out)
   if (tail == NULL || sscanf (tail, " sum=%8x", &sum) != 1 || checksum (text, (gsize) (tail - text)) != sum)
     return FALSE;
   memset (out, 0, sizeof *out);
-  return sscanf (text, "holdfast-open v=1 seq=%" G_GUINT64_FORMAT " nonce=%32s synced=%" G_GUINT64_FORMAT, &out->seq,
-                 out->nonce.text, &out->synced) == 3;
+  return sscanf (text, "holdfast-open v=1 seq=%" G_GUINT64_FORMAT " nonce=%32s synced=%" G_GUINT64_FORMAT
+                 " closed=%" G_GUINT64_FORMAT, &out->seq, out->nonce.text, &out->synced, &out->closed) >= 3;
 }
 
 static gboolean

@@ -81,15 +81,16 @@ gboolean hf_directory_adopt (int dir_fd, int fd, GError **error);
  * after any crash: the offset only grows, and is written after the sync. */
 typedef struct
 {
-  guint64 seq; /* 0: no segment is open */
-  HfNonce nonce;
-  guint64 synced;
+  guint64 seq;    /* 0: no segment is open */
+  HfNonce nonce;  /* of that segment, or of the closed one */
+  guint64 synced; /* likewise; of a closed one it is all that was ever written */
+  guint64 closed; /* the segment that was closed last, where none is open; 0: not known */
 } HfPublished;
 
-/* `open` says that no segment is open, in contrast to saying nothing. */
-gboolean hf_published_is_none (const HfPublished *published);
+/* The segment that nonce and synced tell of, open or closed; 0: none. */
+guint64 hf_published_seq (const HfPublished *published);
 
-/* One line of a fixed width with its own digest, so that a reader can tell a
+/* One line of a fixed width with its own checksum, so that a reader can tell a
  * half-written one.  @out_text has room for HF_PUBLISHED_SIZE octets; not
  * NUL-terminated. */
 #define HF_PUBLISHED_SIZE 128

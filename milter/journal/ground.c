@@ -16,9 +16,10 @@ static const struct
   guint64 type;
   const gchar *name;
   gboolean in_place;
+  gboolean is_memory;
 } known[] = {
-  { 0x0000ef53, "ext4", TRUE },      { 0x58465342, "xfs", TRUE },   { 0x01021994, "tmpfs", TRUE },
-  { 0x858458f6, "ramfs", TRUE },     { 0xf2f52010, "f2fs", TRUE },  { 0x3153464a, "jfs", TRUE },
+  { 0x0000ef53, "ext4", TRUE },      { 0x58465342, "xfs", TRUE },   { 0x01021994, "tmpfs", TRUE, TRUE },
+  { 0x858458f6, "ramfs", TRUE, TRUE }, { 0xf2f52010, "f2fs", TRUE },  { 0x3153464a, "jfs", TRUE },
   { 0x52654973, "reiserfs", TRUE },  { 0x9123683e, "btrfs", FALSE }, { 0x2fc12fc1, "zfs", FALSE },
   { 0xca451a4e, "bcachefs", FALSE }, { 0x00003434, "nilfs", FALSE }, { 0x794c7630, "overlay", FALSE },
   { 0x00006969, "nfs", FALSE },      { 0x65735546, "fuse", FALSE },
@@ -83,6 +84,7 @@ is_in_place (guint64 type, HfGround *ground)
     if (known[i].type == type)
       {
         g_strlcpy (ground->name, known[i].name, sizeof ground->name);
+        ground->is_memory = known[i].is_memory;
         return known[i].in_place;
       }
   g_snprintf (ground->name, sizeof ground->name, "type 0x%" G_GINT64_MODIFIER "x", type);
@@ -96,6 +98,7 @@ hf_ground_look (int dir_fd, gboolean write_ahead, HfGround *out_ground)
   guint64 type;
 
   out_ground->kind = HF_GROUND_COPIES;
+  out_ground->is_memory = FALSE;
   if (hf_sys.fs_type (dir_fd, &type) < 0)
     g_strlcpy (out_ground->name, "unknown", sizeof out_ground->name);
   else if (!is_in_place (type, out_ground))

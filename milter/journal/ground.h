@@ -34,6 +34,7 @@ typedef struct
 {
   HfGroundKind kind;
   gchar name[32];     /* "ext4", "overlay", "thin volume", "type 0x1234" */
+  gboolean is_memory; /* what is synced here is gone with the power all the same */
 } HfGround;
 
 /**

@@ -160,6 +160,8 @@ make_head (HfJournal *self, guint64 seq, const HfNonce *nonce, const HfRecovery 
       if (self->previous_nonce.text[0] != '\0')
         hf_statement_add (&builder, "previous_nonce", self->previous_nonce.text, -1);
       hf_statement_add_number (&builder, "previous_synced", self->previous_synced);
+      if (self->previous_whole > self->previous_synced)
+        hf_statement_add_number (&builder, "previous_whole", self->previous_whole);
       if (self->previous_unread)
         hf_statement_add (&builder, "previous_unread", "1", 1);
     }
@@ -212,18 +214,18 @@ forget_debt (HfJournal *self)
 static void
 check_shared (HfJournal *self)
 {
-  if (self->ahead == HF_AHEAD_NO || hf_sys.is_shared (self->segment->read_fd) != 1)
+  if (self->segment->size == G_MAXUINT64 || hf_sys.is_shared (self->segment->read_fd) != 1)
     return;
   g_strlcpy (self->ground.name, "reflinked spare", sizeof self->ground.name);
   set_ground (self, HF_GROUND_COPIES);
   hf_spare_leave_empty (self->spare);
 }
 
-/* The spare must have been taken. */
+/* The spare must have been taken; @size: what it said then. */
 static gboolean
-activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
+activate_spare (HfJournal *self, guint64 size, const HfRecovery *recovery, GError **error)
 {
-  if (!activate (self, HF_JOURNAL_SPARE, self->ahead != HF_AHEAD_NO ? self->size : 0, recovery, error))
+  if (!activate (self, HF_JOURNAL_SPARE, size, recovery, error))
     return FALSE;
   check_shared (self);
   hf_spare_want (self->spare);
@@ -231,36 +233,66 @@ activate_spare (HfJournal *self, const HfRecovery *recovery, GError **error)
   return TRUE;
 }
 
+/* A segment that is gone is named as the one before all the same: by that, whoever
+ * reads the journal finds that it is missing. */
+static void
+set_previous (HfJournal *self, const HfRecovery *recovery, const HfPublished *published)
+{
+  self->previous_seq = recovery->gone ? hf_published_seq (published) : recovery->seq;
+  self->previous_synced = recovery->gone ? published->synced : recovery->synced;
+  self->previous_whole = recovery->gone ? 0 : recovery->whole;
+  self->previous_unread = !recovery->gone && recovery->unread;
+  if (recovery->gone)
+    self->previous_nonce = published->nonce;
+  else if (recovery->has_nonce)
+    self->previous_nonce = recovery->nonce;
+}
+
+/* The room that was written ahead for a segment whose writer was killed, or gave it
+ * up: a filter that is started again and again would fill the disk with it. */
+static void
+give_back (const HfJournal *self, const HfPublished *published)
+{
+  g_autoptr (GArray) seqs = hf_directory_list (self->dir_path, NULL);
+  const guint64 newest = seqs != NULL && seqs->len > 0 ? g_array_index (seqs, guint64, seqs->len - 1) : 0;
+  g_autofree gchar *path = NULL;
+  HfSegmentName name;
+
+  if (newest == 0)
+    return;
+  hf_segment_name (newest, &name);
+  path = g_build_filename (self->dir_path, name.text, NULL);
+  hf_segment_give_back (path, MAX (newest == hf_published_seq (published) ? published->synced : 0, HF_BLOCK));
+}
+
 static gboolean
 start_anew (HfJournal *self, guint64 min_seq, GError **error)
 {
   HfPublished published;
   HfRecovery recovery;
+  guint64 size;
   gboolean ok;
   g_autofree gchar *records = NULL, *torn = NULL, *damaged = NULL;
 
   /* What a crash or a failed call left of a segment that was never named. */
   hf_sys.unlinkat (self->dir_fd, HF_JOURNAL_LARGE, 0);
+  hf_directory_published (self->dir_path, &published, NULL);
+  give_back (self, &published);
   /* The spare first: on a full disk it fails, and nothing more need be read. */
   self->size = fitting_size (self->parameters);
   hf_ground_look (self->dir_fd, self->parameters->write_ahead, &self->ground);
   set_ground (self, self->ground.kind);
-  self->spare = hf_spare_start (self->dir_fd, self->size, self->ahead, self->parameters->usage, error);
-  if (self->spare == NULL || !hf_spare_take (self->spare, error))
+  self->spare = hf_spare_start (self->dir_fd, self->dir_path, self->size, self->ahead, self->parameters->usage, error);
+  if (self->spare == NULL || !hf_spare_take (self->spare, &size, error))
     return FALSE;
-  hf_directory_published (self->dir_path, &published, NULL);
   if (!hf_recover (self->dir_path, &published, &recovery, error))
     return FALSE;
   /* A number that is used up stays so, though its file may be gone. */
-  self->next_seq = MAX (MAX (recovery.seq, MIN (published.seq, HF_SEQ_MAX)) + 1, min_seq);
+  self->next_seq = MAX (MAX (recovery.seq, MIN (hf_published_seq (&published), HF_SEQ_MAX)) + 1, min_seq);
   self->has_chain = recovery.has_chain;
   self->chain = recovery.chain;
-  self->previous_seq = recovery.seq;
-  self->previous_synced = recovery.synced;
-  self->previous_unread = recovery.unread;
-  if (recovery.has_nonce)
-    self->previous_nonce = recovery.nonce;
-  ok = open_published (self, error) && activate_spare (self, &recovery, error);
+  set_previous (self, &recovery, &published);
+  ok = open_published (self, error) && activate_spare (self, size, &recovery, error);
   if (ok && recovery.seq != 0)
     {
       records = g_strdup_printf ("%" G_GUINT64_FORMAT, recovery.records);
@@ -268,6 +300,8 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
       torn = g_strdup_printf ("%u", recovery.torn->len);
       hf_event (HF_EVENT_JOURNAL_RECOVERED, NULL, "records", records, "torn", torn, "damaged", damaged, NULL);
     }
+  if (ok && self->ground.is_memory)
+    hf_event (HF_EVENT_GROUND_MEMORY, NULL, "filesystem", self->ground.name, "directory", self->dir_path, NULL);
   hf_recovery_clear (&recovery);
   return ok;
 }
@@ -336,6 +370,7 @@ close_segment (HfJournal *self, GError **error)
   self->previous_seq = segment->seq;
   self->previous_nonce = segment->nonce;
   self->previous_synced = segment->synced;
+  self->previous_whole = 0;
   self->previous_unread = FALSE;
   hf_event (HF_EVENT_SEGMENT_CLOSED, NULL, "segment", segment->path, NULL);
   hf_segment_close_clean (segment);
@@ -348,13 +383,14 @@ hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
   /* The end line's block is always kept free. */
   const guint64 needed = octets + 2 * HF_BLOCK;
   gboolean never = FALSE;
+  guint64 size;
 
   if (self->segment->written + needed <= MIN (self->segment->size, self->size))
     return TRUE;
   if (!close_segment (self, error))
     return FALSE;
   if (needed + 2 * HF_BLOCK <= self->size)
-    return hf_spare_take (self->spare, error) && activate_spare (self, NULL, error);
+    return hf_spare_take (self->spare, &size, error) && activate_spare (self, size, NULL, error);
   return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, NULL, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);
 }
@@ -384,6 +420,12 @@ write_published (HfJournal *self)
       published.seq = self->segment->seq;
       published.nonce = self->segment->nonce;
       published.synced = self->segment->synced;
+    }
+  else
+    {
+      published.closed = self->previous_seq;
+      published.nonce = self->previous_nonce;
+      published.synced = self->previous_synced;
     }
   hf_published_format (&published, text);
   return hf_sys_pwrite_all (self->open_fd, text, sizeof text, 0);
@@ -429,7 +471,11 @@ hf_journal_close (HfJournal *self)
   if (self->segment != NULL && !close_segment (self, &error))
     hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment", self->segment->path, NULL);
   if (self->segment == NULL)
-    hf_journal_publish (self);
+    {
+      /* How long the segment was is told by nothing else until the next start. */
+      hf_journal_publish (self);
+      hf_sys.fdatasync (self->open_fd);
+    }
   hf_journal_abandon (self);
 }
 

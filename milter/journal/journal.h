@@ -21,6 +21,7 @@ typedef struct
   guint64 segment_size; /* wanted; a small file system makes it less */
   gboolean write_ahead; /* wanted; where it would reserve nothing it is not done */
   HfUsage *usage;       /* (nullable), borrowed: told what the journal takes */
+  guint64 keep_free;    /* octets: usage's mark till somebody sets another */
   /* (nullable) called by the writer when it lost the journal, and as long as it is
    * away: to let go of what else is held open on its file system, which somebody
    * may have to unmount */
@@ -48,6 +49,7 @@ typedef struct
   guint64 previous_seq;
   HfNonce previous_nonce;
   guint64 previous_synced;
+  guint64 previous_whole; /* what is whole may reach behind what is known to be synced */
   gboolean previous_unread;
   gboolean publish_failed;
   HfHash hash;

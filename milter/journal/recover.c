@@ -62,24 +62,22 @@ typedef struct
 } Chain;
 
 /* Settles what counts as synced.  Of the last group it is known only when
- * `open` or the end line says so; all before it were.  `open` tells when the
- * end line was synced, too: then no segment is open. */
+ * `open` or the end line says so; all before it were.  Of a segment that was
+ * closed in order `open` says that all of it was, its end line included. */
 static void
-settle_synced (HfRecovery *self, const HfTornRule *rule, const HfPublished *published, const Chain *last,
-               const Chain *before_group, guint64 written)
+settle_synced (HfRecovery *self, const HfTornRule *rule, const Chain *last, const Chain *before_group, guint64 written)
 {
-  const gboolean closed = rule->end != 0 && hf_published_is_none (published);
   const gboolean all = rule->end != 0 || rule->synced > rule->last_group;
   const Chain *sure = all ? last : before_group;
 
   self->has_chain = sure->known;
   self->chain = sure->digest;
-  self->synced = closed ? written : MAX (MAX (rule->synced, rule->last_group), rule->end);
+  self->synced = MAX (MAX (rule->synced, rule->last_group), rule->end);
   self->doubtful = written > self->synced ? written - self->synced : 0;
 }
 
 static gboolean
-scan (HfReader *reader, HfRecovery *self, const HfPublished *published, HfTornRule *rule, GError **error)
+scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
 {
   Chain last = { reader->has_previous, reader->previous }, before_group = last;
   guint64 written = 0;
@@ -90,6 +88,8 @@ scan (HfReader *reader, HfRecovery *self, const HfPublished *published, HfTornRu
   while ((ok = hf_reader_next (reader, &item, &end, error)) && !end)
     {
       written = item.offset + item.length;
+      if (item.whole)
+        self->whole = written;
       if (!item.whole)
         note_breach (self, &item);
       else if (item.kind == HF_ITEM_END)
@@ -106,7 +106,7 @@ scan (HfReader *reader, HfRecovery *self, const HfPublished *published, HfTornRu
         }
     }
   hf_item_clear (&item);
-  settle_synced (self, rule, published, &last, &before_group, written);
+  settle_synced (self, rule, &last, &before_group, written);
   return ok;
 }
 
@@ -143,7 +143,7 @@ tell_newer (const HfReader *reader, const gchar *path)
     hf_event (HF_EVENT_SEGMENT_NEWER, NULL, "segment", path, "version", version, NULL);
 }
 
-/* A segment that was open is not there any more. */
+/* The last segment is not there any more. */
 static void
 tell_gone (const gchar *dir_path, const HfPublished *published)
 {
@@ -152,16 +152,16 @@ tell_gone (const gchar *dir_path, const HfPublished *published)
   g_autoptr (GError) gone = NULL;
   HfSegmentName name;
 
-  hf_segment_name (published->seq, &name);
+  hf_segment_name (hf_published_seq (published), &name);
   path = g_build_filename (dir_path, name.text, NULL);
-  hf_error_set (&gone, HF_ERROR_NOT_FOUND, "recover-open", "the segment that was open last is gone");
+  hf_error_set (&gone, HF_ERROR_NOT_FOUND, "recover-open", "the segment that was written last is gone");
   hf_event (HF_EVENT_JOURNAL_DAMAGED, gone, "segment", path, "length", synced, NULL);
 }
 
 static gboolean
 read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, GError **error)
 {
-  const gboolean known = published->seq == self->seq;
+  const gboolean known = hf_published_seq (published) == self->seq;
   /* A segment gets its name when its header is synced. */
   HfTornRule rule = { MAX (known ? published->synced : 0, HF_BLOCK), 0, 0 };
   HfReader reader;
@@ -184,7 +184,7 @@ read_newest (const gchar *path, const HfPublished *published, HfRecovery *self, 
       tell_newer (&reader, path);
       self->unread = reader.newer_version != 0;
       reader.written = rule.synced;
-      ok = scan (&reader, self, published, &rule, error);
+      ok = scan (&reader, self, &rule, error);
       self->has_nonce = reader.has_nonce;
       self->nonce = reader.nonce;
       /* padding, and what a write behind it may have begun */
@@ -211,9 +211,10 @@ hf_recover (const gchar *dir_path, const HfPublished *published, HfRecovery *out
   out_recovery->torn = g_array_new (FALSE, FALSE, sizeof (HfTorn));
   g_array_set_clear_func (out_recovery->torn, torn_clear);
   out_recovery->seq = seqs->len > 0 ? g_array_index (seqs, guint64, seqs->len - 1) : 0;
-  if (published->seq > out_recovery->seq)
+  if (hf_published_seq (published) > out_recovery->seq)
     {
       tell_gone (dir_path, published);
+      out_recovery->gone = TRUE;
       out_recovery->damaged++;
     }
   if (seqs->len == 0)

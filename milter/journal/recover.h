@@ -1,7 +1,7 @@
 /* recover.h - what a start has to know of the newest segment
  *
- * Recovery reads and never writes: nothing is shortened, overwritten or
- * removed.  What is not whole is reported, and noted in the next segment as
+ * Recovery reads and never writes: nothing is overwritten or removed, and
+ * nothing is shortened but by the NULs at its end (segment.h).  What is not whole is reported, and noted in the next segment as
  * torn, so that later readers can tell an unfinished write from damage.
  */
 #pragma once
@@ -36,12 +36,14 @@ void hf_torn_rule_add (HfTornRule *rule, const HfItem *item);
 typedef struct
 {
   guint64 seq;             /* 0: there is no segment */
+  gboolean gone;           /* `open` tells of a later one, which is not there */
   gboolean unread;         /* it could not be read to its end: what is below may not be all */
   gboolean has_nonce;
   HfNonce nonce;
   gboolean has_chain;
   HfDigest chain;          /* of the last whole record before `synced` */
   guint64 synced;          /* lower bound of what was synced */
+  guint64 whole;           /* where the last statement or record ends that is whole */
   guint64 doubtful;        /* octets from there on that may never have been: a sync may have failed, and
                             * what is read now may come from memory alone; 0 where nothing was written */
   guint64 records;         /* whole ones */

@@ -3,10 +3,12 @@
 
 #include "milter/base/error.h"
 #include "milter/base/sys.h"
+#include "milter/journal/reader.h"
 #include "milter/journal/segment.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #define ZEROES_SIZE (256 * 1024)
 
@@ -38,6 +40,61 @@ write_nuls (int fd, guint64 size, HfUsage *usage, const gboolean *stop, GError *
 }
 
 static gboolean
+is_nul (const guint8 *data, gsize size)
+{
+  return size == 0 || (data[0] == 0 && memcmp (data, data + 1, size - 1) == 0);
+}
+
+/* Where the NULs begin that the file ends with, on a block's start; FALSE: it can't
+ * be read. */
+static gboolean
+find_nuls (int fd, guint64 from, guint64 size, guint64 *out_begin)
+{
+  g_autofree guint8 *data = g_malloc (HF_BLOCK);
+  guint64 begin = size;
+
+  while (begin > from)
+    {
+      const guint64 block = (begin - 1) / HF_BLOCK * HF_BLOCK;
+      const gsize length = (gsize) (begin - block);
+
+      if (hf_sys_pread_all (fd, data, length, (off_t) block) != (gssize) length)
+        return FALSE;
+      if (!is_nul (data, length))
+        break;
+      begin = block;
+    }
+  *out_begin = MAX (begin, from);
+  return TRUE;
+}
+
+static gboolean
+is_newer (int fd, guint64 size)
+{
+  HfReader reader;
+  gboolean newer;
+
+  if (!hf_reader_init (&reader, fd, size, HF_READ_SKIM, NULL, NULL))
+    return TRUE;
+  newer = reader.newer_version != 0;
+  hf_reader_clear (&reader);
+  return newer;
+}
+
+void
+hf_segment_give_back (const gchar *path, guint64 from)
+{
+  int fd = hf_sys.open (path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0);
+  struct stat st;
+  guint64 begin;
+
+  if (fd >= 0 && hf_sys.fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && !is_newer (fd, (guint64) st.st_size)
+      && find_nuls (fd, from, (guint64) st.st_size, &begin) && begin < (guint64) st.st_size)
+    hf_sys.ftruncate (fd, (off_t) begin);
+  hf_sys_close (&fd);
+}
+
+static gboolean
 sync_spare (int dir_fd, int fd, GError **error)
 {
   if (hf_sys.fsync (fd) < 0)
@@ -48,10 +105,16 @@ sync_spare (int dir_fd, int fd, GError **error)
 }
 
 static int
-create_spare (int dir_fd, const gchar *name, GError **error)
+create_spare (int dir_fd, const gchar *name, const gboolean *stop, GError **error)
 {
   int fd;
 
+  /* told to stop, the helper's journal is gone, and the name may be another's */
+  if (g_atomic_int_get (stop))
+    {
+      hf_error_set (error, HF_ERROR_BUSY, "spare-open", "stopping");
+      return -1;
+    }
   if (hf_sys.unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT)
     {
       hf_error_set_errno (error, errno, "spare-open", "cannot remove old spare segment");
@@ -68,7 +131,7 @@ hf_spare_make (int dir_fd, const gchar *name, guint64 size, HfAhead ahead, HfUsa
                GError **error)
 {
   gboolean ok = TRUE;
-  int fd = create_spare (dir_fd, name, error);
+  int fd = create_spare (dir_fd, name, stop, error);
 
   if (fd < 0)
     {
@@ -100,6 +163,18 @@ open_spare (int dir_fd, const gchar *spare, HfSegment *self, GError **error)
   return TRUE;
 }
 
+/* The helper of a journal that was given up may have replaced the spare meanwhile. */
+static gboolean
+is_still_named (const HfSegment *self, int dir_fd, const gchar *spare, GError **error)
+{
+  struct stat ours, found;
+
+  if (hf_sys.fstat (self->write_fd, &ours) < 0 || hf_sys.fstatat (dir_fd, spare, &found, AT_SYMLINK_NOFOLLOW) < 0)
+    return hf_error_set_errno (error, errno, "segment-name", "cannot look at spare segment");
+  return (ours.st_dev == found.st_dev && ours.st_ino == found.st_ino)
+         || hf_error_set (error, HF_ERROR_IO, "segment-name", "spare segment is another file now");
+}
+
 HfSegment *
 hf_segment_activate (int dir_fd, const gchar *dir_path, const gchar *spare, guint64 seq, const HfNonce *nonce,
                      const GString *head, guint64 size, GError **error)
@@ -120,6 +195,8 @@ hf_segment_activate (int dir_fd, const gchar *dir_path, const gchar *spare, guin
       hf_error_set_errno (error, errno, "segment-sync", "cannot sync header of segment '%s'", self->path);
       return NULL;
     }
+  if (!is_still_named (self, dir_fd, spare, error))
+    return NULL;
   if (hf_sys.rename_new (dir_fd, spare, dir_fd, name.text) < 0)
     {
       hf_error_set_errno (error, errno, "segment-name", "cannot name segment '%s'", self->path);

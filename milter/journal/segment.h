@@ -72,6 +72,19 @@ gboolean hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guin
  * an unlinked file succeed, and must not count (KB Q146950). */
 gboolean hf_segment_sync (HfSegment *self, GError **error);
 
+/**
+ * hf_segment_give_back:
+ * @path: of a segment that nobody writes to any more, because its writer was
+ *   killed or gave up
+ * @from: an offset below which nothing is cut
+ *
+ * Cuts the NULs at its end off, which were written ahead and hold room that
+ * nothing else would give back.  What is not NUL stays, up to its block's end, and
+ * so does a segment of a newer version.  An error loses nothing and is not
+ * reported.
+ */
+void hf_segment_give_back (const gchar *path, guint64 from);
+
 /* The check alone.  FALSE with HF_ERROR_IO or HF_ERROR_NOT_FOUND. */
 gboolean hf_segment_check_path (const HfSegment *self, GError **error);
 

@@ -5,6 +5,7 @@
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
 #include "milter/journal/segment.h"
+#include "milter/journal/space.h"
 #include "milter/journal/spare.h"
 
 #include <errno.h>
@@ -29,8 +30,10 @@ struct HfSpare
   GError *failure;
   gboolean stop; /* atomic: looked at in the middle of a long write */
   int dir_fd;
+  gchar *spool; /* or any path on its file system */
   guint64 size;
   HfAhead ahead;
+  HfAhead this_ahead; /* of the one that is wanted or ready */
   HfUsage *usage;
 };
 
@@ -44,13 +47,27 @@ unref (HfSpare *self)
   g_clear_error (&self->failure);
   hf_sys_close (&self->dir_fd);
   hf_usage_unref (self->usage);
+  g_free (self->spool);
   g_free (self);
 }
 
 static guint64
-octets_to_come (const HfSpare *self)
+octets_ahead (const HfSpare *self)
 {
-  return self->ahead != HF_AHEAD_NO ? self->size : 0;
+  return self->this_ahead != HF_AHEAD_NO ? self->size : 0;
+}
+
+/* Room below the mark is for the books and for reports: it is not filled with
+ * NULs, whatever mail comes or does not come.  A spool that can't be asked is for
+ * the write to report. */
+static gboolean
+has_room (const HfSpare *self)
+{
+  const guint64 mark = self->usage != NULL ? atomic_load (&self->usage->mark) : 0;
+  HfSpace space;
+
+  return mark == 0 || !hf_space_look (self->spool, (HfGroundKind) atomic_load (&self->usage->ground), &space)
+         || space.free >= mark + self->size;
 }
 
 /* With the mutex held.  Told here, and not by the helper when it comes to it:
@@ -59,14 +76,16 @@ static void
 want (HfSpare *self)
 {
   self->state = SPARE_WANTED;
-  hf_usage_announce (self->usage, octets_to_come (self));
+  self->this_ahead = self->ahead != HF_AHEAD_NO && has_room (self) ? self->ahead : HF_AHEAD_NO;
+  hf_usage_announce (self->usage, octets_ahead (self));
   pthread_cond_broadcast (&self->changed);
 }
 
 static void
 make_one (HfSpare *self)
 {
-  const HfAhead ahead = self->ahead;
+  const HfAhead ahead = self->this_ahead;
+  g_autoptr (GError) told = NULL;
   GError *failure = NULL;
   gboolean made;
 
@@ -76,9 +95,14 @@ make_one (HfSpare *self)
   g_clear_error (&self->failure);
   self->failure = failure;
   self->state = made ? SPARE_READY : SPARE_FAILED;
-  if (!made && !self->awaited && !g_atomic_int_get (&self->stop))
-    hf_event (HF_EVENT_SPARE_FAILED, failure, NULL);
+  told = !made && !self->awaited && !g_atomic_int_get (&self->stop) ? g_error_copy (failure) : NULL;
   pthread_cond_broadcast (&self->changed);
+  if (told == NULL)
+    return;
+  /* telling takes as long as the reader of our standard error likes */
+  pthread_mutex_unlock (&self->mutex);
+  hf_event (HF_EVENT_SPARE_FAILED, told, NULL);
+  pthread_mutex_lock (&self->mutex);
 }
 
 static gpointer
@@ -95,7 +119,7 @@ run (gpointer data)
         pthread_cond_wait (&self->changed, &self->mutex);
     }
   if (self->state == SPARE_WANTED)
-    hf_usage_settle (self->usage, octets_to_come (self), FALSE);
+    hf_usage_settle (self->usage, octets_ahead (self), FALSE);
   pthread_mutex_unlock (&self->mutex);
   unref (self);
   return NULL;
@@ -119,13 +143,14 @@ start_thread (HfSpare *self, GError **error)
 }
 
 HfSpare *
-hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError **error)
+hf_spare_start (int dir_fd, const gchar *spool, guint64 size, HfAhead ahead, HfUsage *usage, GError **error)
 {
   HfSpare *self = g_new0 (HfSpare, 1);
 
   self->refs = 1;
   pthread_mutex_init (&self->mutex, NULL);
   pthread_cond_init (&self->changed, NULL);
+  self->spool = g_strdup (spool);
   self->size = size;
   self->ahead = ahead;
   self->usage = hf_usage_ref (usage);
@@ -137,14 +162,14 @@ hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError 
       want (self);
       if (start_thread (self, error))
         return self;
-      hf_usage_settle (self->usage, octets_to_come (self), FALSE);
+      hf_usage_settle (self->usage, octets_ahead (self), FALSE);
     }
   unref (self);
   return NULL;
 }
 
 gboolean
-hf_spare_take (HfSpare *self, GError **error)
+hf_spare_take (HfSpare *self, guint64 *out_size, GError **error)
 {
   gboolean ready;
 
@@ -156,6 +181,7 @@ hf_spare_take (HfSpare *self, GError **error)
     pthread_cond_wait (&self->changed, &self->mutex);
   self->awaited = FALSE;
   ready = self->state == SPARE_READY;
+  *out_size = octets_ahead (self);
   if (ready)
     self->state = SPARE_NONE;
   else

@@ -15,17 +15,18 @@ G_BEGIN_DECLS
 typedef struct HfSpare HfSpare;
 
 /* Starts the helper; it makes the first spare at once.  @dir_fd is duplicated;
- * @usage (nullable) is told what a spare takes.  NULL with @error when a
+ * @spool is where room is looked at; @usage (nullable) is told what a spare takes.  NULL with @error when a
  * descriptor or a thread can't be had. */
-HfSpare *hf_spare_start (int dir_fd, guint64 size, HfAhead ahead, HfUsage *usage, GError **error);
+HfSpare *hf_spare_start (int dir_fd, const gchar *spool, guint64 size, HfAhead ahead, HfUsage *usage, GError **error);
 
 /* The spares to come are left empty: writing ahead proved to reserve nothing. */
 void hf_spare_leave_empty (HfSpare *self);
 
 /* Waits until a spare is ready and hands it to the caller, who renames it and
- * then asks for the next.  FALSE with the helper's error when it could not be
- * made; the next call tries again. */
-gboolean hf_spare_take (HfSpare *self, GError **error);
+ * then asks for the next.  *@out_size: octets made ready ahead, 0 where it was left
+ * empty: by its kind, or because what is free is to stay free (usage.h).  FALSE
+ * with the helper's error when it could not be made; the next call tries again. */
+gboolean hf_spare_take (HfSpare *self, guint64 *out_size, GError **error);
 
 /* Asks for another spare in the background. */
 void hf_spare_want (HfSpare *self);

@@ -26,6 +26,7 @@ typedef struct
   /* octets that are sure to be taken: of a spare that is being written ahead,
    * and of the open segment as it fills, because the next spare will take them */
   _Atomic guint64 coming;
+  _Atomic guint64 mark;   /* octets that are to stay free: below, nothing is written ahead */
   _Atomic int ground;     /* HfGroundKind, as found when the journal was opened or since */
   gint refs;              /* private */
 } HfUsage;

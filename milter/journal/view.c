@@ -16,6 +16,7 @@ typedef struct
   gboolean has_nonce; /* from elsewhere than its own header */
   HfNonce nonce;
   HfTornRule rule;
+  guint64 whole;      /* so far a start found it whole, synced or not */
   GArray *torn;       /* of Range: noted by later segments */
   gboolean unread;    /* the start that made the next segment could not read it */
   gboolean previous_unread; /* the same of the segment before this one */
@@ -137,7 +138,7 @@ open_segment (HfView *self, SegmentNotes *notes, HfReadFlags flags, GError **err
     return FALSE;
   self->reading = TRUE;
   if (!is_unpublished (self, notes->seq))
-    self->reader.written = notes->rule.synced;
+    self->reader.written = MAX (notes->rule.synced, notes->whole);
   if (self->reader.newer_version != 0)
     return hf_error_set (error, HF_ERROR_CORRUPT, "view-open",
                          "segment '%s' has format version %" G_GUINT64_FORMAT ", this program reads up to %d",
@@ -220,6 +221,7 @@ take_header (HfView *self, SegmentNotes *in)
     return;
   if (hf_statement_get_number (header, "previous_synced", &notes->facts.followed))
     notes->rule.synced = MAX (notes->rule.synced, notes->facts.followed);
+  hf_statement_get_number (header, "previous_whole", &notes->whole);
   notes->unread = notes->unread || in->previous_unread;
   if (nonce == NULL || strlen (nonce) != sizeof notes->nonce.text - 1)
     return;
@@ -270,7 +272,7 @@ learn (HfView *self)
     {
       SegmentNotes *notes = &g_array_index (self->segments, SegmentNotes, i - 1);
 
-      if (notes->seq == self->published.seq)
+      if (notes->seq == hf_published_seq (&self->published))
         {
           notes->rule.synced = MAX (notes->rule.synced, self->published.synced);
           notes->has_nonce = TRUE;
@@ -346,6 +348,16 @@ list_present (HfView *self, GError **error)
   return TRUE;
 }
 
+/* No header names the newest segment: only `open` knows of it. */
+static void
+look_for_newest (HfView *self)
+{
+  const guint64 newest = hf_published_seq (&self->published);
+
+  if (newest != 0 && !has_seq (self->present, newest) && hf_trimmed_find (&self->trimmed, newest) == NULL)
+    g_array_append_val (self->missing, newest);
+}
+
 HfView *
 hf_view_open_some (const gchar *spool, HfReadFlags flags, const GArray *only, GError **error)
 {
@@ -362,11 +374,12 @@ hf_view_open_some (const gchar *spool, HfReadFlags flags, const GArray *only, GE
   self->segments = g_array_new (FALSE, TRUE, sizeof (SegmentNotes));
   g_array_set_clear_func (self->segments, notes_clear);
   hf_item_init (&self->item);
-  if (!hf_readers_share (dir_path, &self->readers_fd, error))
+  if (!(flags & HF_READ_ALONE) && !hf_readers_share (dir_path, &self->readers_fd, error))
     return NULL;
   if (!list_present (self, error))
     return NULL;
   hf_trimmed_load (dir_path, &self->trimmed, NULL); /* what it can't tell is told as missing */
+  look_for_newest (self);
   for (guint i = 0; i < self->present->len; i++)
     if (only == NULL || has_seq (only, g_array_index (self->present, guint64, i)))
       add_segment (self, g_array_index (self->present, guint64, i));

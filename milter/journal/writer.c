@@ -19,6 +19,9 @@
 #define SMALL_RECORD (1024 * 1024)
 #define GROUP_LIMIT (4 * 1024 * 1024)
 #define RETRY_MS 1000 /* also how often an idle journal is looked at */
+/* A journal that opens and then takes nothing costs a segment each time, so with
+ * each time the next is further off, up to so many times RETRY_MS. */
+#define MOST_RETRIES 16
 /* How long the last group's time tells what the next may take.  When MAIL is
  * turned away for it nothing is written, so it has to be forgotten again. */
 #define REMEMBER_MS 5000
@@ -51,6 +54,7 @@ struct HfWriter
   gboolean away_told;
   gboolean proved;     /* the journal took a group since it was opened */
   gboolean hopeful;    /* it was lost after that: try again at once */
+  guint vain;          /* how often in a row it was lost without */
   HfGroup group;
   GArray *voids;       /* of HfVoid, waiting to be written */
   GQueue dropped;      /* of HfCommit: abandoned before they were begun */
@@ -117,6 +121,7 @@ static void
 lose_journal (HfWriter *self, const GError *error)
 {
   self->hopeful = self->proved;
+  self->vain = self->proved ? 0 : self->vain + 1;
   self->proved = FALSE;
   self->min_seq = self->journal->next_seq;
   hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment",
@@ -153,11 +158,20 @@ open_journal (HfWriter *self, GError **error)
 
 /* An attempt at each batch would turn a full disk into a busy one. */
 static gboolean
+is_too_early (const HfWriter *self)
+{
+  const gint64 wait_ms = self->vain > 0 ? RETRY_MS * MIN (1 << MIN (self->vain - 1, 8), MOST_RETRIES)
+                                        : self->away_told ? RETRY_MS : 0;
+
+  return hf_sys_monotonic_ms () - self->tried_ms < wait_ms;
+}
+
+static gboolean
 need_journal (HfWriter *self, GError **error)
 {
   if (self->journal != NULL)
     return TRUE;
-  if (self->away_told && hf_sys_monotonic_ms () - self->tried_ms < RETRY_MS)
+  if (is_too_early (self))
     {
       pthread_mutex_lock (&self->mutex);
       g_propagate_error (error, g_error_copy (self->away));
@@ -330,7 +344,10 @@ look_after_journal (HfWriter *self, gboolean doubted)
   g_autoptr (GError) error = NULL;
 
   if (self->journal == NULL)
-    open_journal (self, NULL);
+    {
+      if (self->hopeful || !is_too_early (self))
+        open_journal (self, NULL);
+    }
   else if (!hf_journal_probe (self->journal, doubted, &error))
     lose_journal (self, error);
 }
@@ -455,6 +472,7 @@ new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
   self->parameters.host = g_strdup (parameters->host);
   self->parameters.instance = g_strdup (parameters->instance);
   self->parameters.usage = hf_usage_new ();
+  atomic_store (&self->parameters.usage->mark, parameters->keep_free);
   self->overdue_ms = overdue_ms;
   self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
   hf_group_init (&self->group);

@@ -349,17 +349,28 @@ kit_segment_save (const KitSegment *self, const gchar *spool, guint64 size)
     g_error ("cannot lengthen '%s'", path);
 }
 
+static void
+publish (const gchar *spool, HfPublished published)
+{
+  g_autofree gchar *path = kit_path (spool, HF_JOURNAL_OPEN);
+  gchar text[HF_PUBLISHED_SIZE];
+
+  if (hf_published_seq (&published) != 0)
+    kit_nonce (hf_published_seq (&published), &published.nonce);
+  hf_published_format (&published, text);
+  kit_write_file (path, text, sizeof text);
+}
+
 void
 kit_publish (const gchar *spool, guint64 seq, guint64 synced)
 {
-  g_autofree gchar *path = kit_path (spool, HF_JOURNAL_OPEN);
-  HfPublished published = { .seq = seq, .synced = synced };
-  gchar text[HF_PUBLISHED_SIZE];
+  publish (spool, (HfPublished){ .seq = seq, .synced = synced });
+}
 
-  if (seq != 0)
-    kit_nonce (seq, &published.nonce);
-  hf_published_format (&published, text);
-  kit_write_file (path, text, sizeof text);
+void
+kit_publish_closed (const gchar *spool, guint64 seq, guint64 length)
+{
+  publish (spool, (HfPublished){ .closed = seq, .synced = length });
 }
 
 /* ---- what is found ---- */

@@ -87,8 +87,9 @@ void kit_segment_pad (KitSegment *self);
 /* Writes the segment's file, with NULs up to @size where the text is shorter. */
 void kit_segment_save (const KitSegment *self, const gchar *spool, guint64 size);
 
-/* Writes SPOOL/journal/open. */
+/* Writes SPOOL/journal/open: @seq is open, or was closed last. */
 void kit_publish (const gchar *spool, guint64 seq, guint64 synced);
+void kit_publish_closed (const gchar *spool, guint64 seq, guint64 length);
 
 /* ---- what is found ---- */
 

@@ -161,9 +161,12 @@ test_published (void)
     const gchar *name;
     HfPublished published;
   } rows[] = {
-    { "none open", { 0, { "" }, 0 } },
-    { "open", { 42, { "0123456789abcdef0123456789abcdef" }, 1048576 } },
-    { "greatest", { G_MAXUINT64, { "ffffffffffffffffffffffffffffffff" }, G_MAXUINT64 } },
+    { "none open", { .seq = 0 } },
+    { "open", { .seq = 42, .nonce = { "0123456789abcdef0123456789abcdef" }, .synced = 1048576 } },
+    { "greatest", { .seq = G_MAXUINT64, .nonce = { "ffffffffffffffffffffffffffffffff" }, .synced = G_MAXUINT64 } },
+    { "closed", { .nonce = { "0123456789abcdef0123456789abcdef" }, .synced = 1048576, .closed = 42 } },
+    { "closed, greatest",
+      { .nonce = { "ffffffffffffffffffffffffffffffff" }, .synced = G_MAXUINT64, .closed = HF_SEQ_MAX } },
   };
   g_autoptr (KitSpool) spool = kit_spool_new ();
 
@@ -180,7 +183,8 @@ test_published (void)
       got = read_published (spool, NULL);
       tap_check_int (rows[i].name, got.seq, want->seq);
       tap_check_int (rows[i].name, got.synced, want->synced);
-      if (want->seq != 0)
+      tap_check_int (rows[i].name, got.closed, want->closed);
+      if (hf_published_seq (want) != 0)
         tap_check_str (rows[i].name, got.nonce.text, want->nonce.text);
     }
 }
@@ -189,7 +193,7 @@ test_published (void)
 static void
 test_published_damaged (void)
 {
-  const HfPublished published = { 42, { "0123456789abcdef0123456789abcdef" }, 1048576 };
+  const HfPublished published = { .seq = 42, .nonce = { "0123456789abcdef0123456789abcdef" }, .synced = 1048576 };
   g_autoptr (KitSpool) spool = kit_spool_new ();
   gchar text[HF_PUBLISHED_SIZE];
   guint refused = 0;
@@ -225,7 +229,7 @@ test_published_unreadable (void)
   memset (long_line, 'x', sizeof long_line);
   write_open (spool, long_line, HF_PUBLISHED_SIZE);
   tap_check_int ("other text", read_published (spool, NULL).seq, 0);
-  hf_published_format (&(HfPublished){ 42, { "x" }, 1 }, long_line);
+  hf_published_format (&(HfPublished){ .seq = 42, .nonce = { "x" }, .synced = 1 }, long_line);
   write_open (spool, long_line, sizeof long_line);
   tap_check_int ("too long", read_published (spool, NULL).seq, 0);
 }

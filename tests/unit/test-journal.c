@@ -4,6 +4,7 @@
 #include "milter/base/error.h"
 #include "milter/base/sys.h"
 #include "milter/journal/recover.h"
+#include "milter/journal/view.h"
 #include "tests/unit/faults.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/tap.h"
@@ -50,6 +51,13 @@ published (const gchar *spool, gboolean *out_live)
   return found;
 }
 
+static void
+strip_nuls (GString *text)
+{
+  while (text->len > 0 && text->str[text->len - 1] == '\0')
+    g_string_truncate (text, text->len - 1);
+}
+
 /* What segment @seq holds, header and all; NULs at its end left out. */
 static GString *
 segment_text (const gchar *spool, guint64 seq)
@@ -57,8 +65,7 @@ segment_text (const gchar *spool, guint64 seq)
   g_autofree gchar *path = kit_segment_path (spool, seq);
   GString *text = kit_read_file (path);
 
-  while (text->len > 0 && text->str[text->len - 1] == '\0')
-    g_string_truncate (text, text->len - 1);
+  strip_nuls (text);
   return text;
 }
 
@@ -175,7 +182,7 @@ test_numbers (void)
 }
 
 /* P3: a start and a stop leave every file as it was that they did not make,
- * however odd or broken. */
+ * however odd or broken, but for the NULs that the last segment ends with. */
 static void
 test_P3_nothing_is_touched (void)
 {
@@ -218,6 +225,12 @@ test_P3_nothing_is_touched (void)
       g_autoptr (GString) after = kit_read_file (paths[i]);
       GString *was = before->pdata[i];
 
+      if (i == 0)
+        {
+          tap_check ("NULs are given back", after->len < was->len);
+          strip_nuls (was);
+          strip_nuls (after);
+        }
       tap_check (paths[i], g_string_equal (was, after));
       g_string_free (was, TRUE);
     }
@@ -262,6 +275,108 @@ test_P7_torn_is_kept_and_noted (void)
       tap_check_str (row, got, want->str);
       tap_check_int (row, kit_events_count (HF_EVENT_JOURNAL_TORN), counts[c]);
       tap_check_int (row, kit_events_count (HF_EVENT_JOURNAL_RECOVERED), 2);
+    }
+}
+
+/* What is lost of the last segment after an orderly stop is told, by each reader
+ * and for good: nothing but `open`, and then the next header, knows of it. */
+static void
+test_P5_lost_after_a_stop (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    guint64 left; /* octets; G_MAXUINT64: the file goes */
+    const gchar *want;
+  } rows[] = {
+    { "the last group", 2 * HF_BLOCK, "1:1 whole, 1:? damaged" },
+    { "all groups", HF_BLOCK, "1:? damaged" },
+    { "the end line", 3 * HF_BLOCK, "1:1 whole, 1:2 whole, 1:? damaged" },
+    { "the file", G_MAXUINT64, "" },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (KitSpool) spool = kit_spool_new ();
+      HfJournalParameters parameters = kit_parameters (spool);
+      g_autofree gchar *path = kit_segment_path (spool, 1);
+      g_auto (KitSegment) segment;
+
+      kit_events_keep ();
+      kit_segment_init (&segment, 1, NULL);
+      kit_segment_message (&segment, 1, MESSAGE, -1);
+      kit_segment_pad (&segment);
+      kit_segment_message (&segment, 2, MESSAGE, -1);
+      kit_segment_pad (&segment);
+      kit_segment_end (&segment);
+      kit_segment_save (&segment, spool, 0);
+      kit_publish_closed (spool, 1, segment.text->len);
+      if (rows[i].left == G_MAXUINT64)
+        g_assert_true (unlink (path) == 0);
+      else
+        g_assert_true (truncate (path, (off_t) rows[i].left) == 0);
+      for (guint round = 0; round < 3; round++)
+        {
+          g_autofree gchar *got = kit_view_text (spool, HF_READ_VERIFY);
+          g_autoptr (HfView) view = hf_view_open (spool, HF_READ_SKIM, NULL);
+
+          tap_check_str (rows[i].name, got, rows[i].want);
+          tap_check_int (rows[i].name, hf_view_missing (view)->len, rows[i].left == G_MAXUINT64);
+          g_clear_pointer (&(HfJournal *){ open_journal (rows[i].name, &parameters, 1) }, hf_journal_close);
+        }
+      tap_check_int (rows[i].name, kit_events_count (HF_EVENT_JOURNAL_DAMAGED), 1);
+      tap_check_int ("its number stays used", published (spool, NULL).closed, 4);
+    }
+}
+
+/* What a start found whole, and could not know to be synced, is missed when it goes. */
+static void
+test_P5_whole_and_then_lost (void)
+{
+  g_autoptr (KitSpool) spool = kit_spool_new ();
+  HfJournalParameters parameters = kit_parameters (spool);
+  g_autofree gchar *path = kit_segment_path (spool, 1);
+  g_autofree gchar *before = NULL, *after = NULL;
+  g_auto (KitSegment) segment;
+  gsize first;
+
+  kit_events_keep ();
+  kit_segment_init (&segment, 1, NULL);
+  kit_segment_message (&segment, 1, MESSAGE, -1);
+  kit_segment_pad (&segment);
+  first = segment.text->len;
+  kit_segment_message (&segment, 2, MESSAGE, -1);
+  kit_segment_pad (&segment);
+  kit_segment_save (&segment, spool, 65536);
+  g_clear_pointer (&(HfJournal *){ open_journal ("start", &parameters, 1) }, hf_journal_close);
+  before = kit_view_text (spool, HF_READ_VERIFY);
+  tap_check_str ("before", before, "1:1 whole, 1:2 whole");
+  g_assert_true (truncate (path, (off_t) first) == 0);
+  after = kit_view_text (spool, HF_READ_VERIFY);
+  tap_check_str ("after", after, "1:1 whole, 1:? torn");
+}
+
+/* Starts that are killed do not fill the disk with what they wrote ahead. */
+static void
+test_P2_killed_again_and_again (void)
+{
+  g_autoptr (KitSpool) spool = kit_spool_new ();
+  HfJournalParameters parameters = kit_parameters (spool);
+
+  kit_events_keep ();
+  for (guint i = 1; i <= 5; i++)
+    {
+      HfJournal *journal = open_journal ("start", &parameters, 1);
+
+      for (guint seq = 1; seq < i; seq++)
+        {
+          g_autofree gchar *path = kit_segment_path (spool, seq);
+          struct stat st;
+
+          tap_check_int ("the header stays, no more", stat (path, &st) == 0 ? st.st_size : -1, HF_BLOCK);
+        }
+      hf_journal_abandon (journal);
+      check_let_go ("killed", spool);
     }
 }
 
@@ -508,6 +623,9 @@ main (int argc, char **argv)
     { "numbers", test_numbers },
     { "P3-nothing-is-touched", test_P3_nothing_is_touched },
     { "P7-torn-is-kept-and-noted", test_P7_torn_is_kept_and_noted },
+    { "P5-lost-after-a-stop", test_P5_lost_after_a_stop },
+    { "P5-whole-and-then-lost", test_P5_whole_and_then_lost },
+    { "P2-killed-again-and-again", test_P2_killed_again_and_again },
     { "make-room", test_make_room },
     { "headers-name-the-one-before", test_headers_name_the_one_before },
     { "publish-failure", test_publish_failure },

@@ -134,6 +134,7 @@ test_torn_or_damaged (void)
     NULS,   /* from the record's message to the file's end */
     GONE,   /* NULs from the record's start to the file's end */
     CUT,    /* the file ends there */
+    CUT_BEFORE, /* the file ends in front of the record */
   };
   static const struct
   {
@@ -141,7 +142,7 @@ test_torn_or_damaged (void)
     gint deed;
     guint number;
     guint64 synced; /* blocks, as published; 0: `open` is absent */
-    gboolean end;
+    gboolean end;           /* it has an end line, and `open` tells that it was closed, where it is there */
     guint64 want_records;
     guint64 want_damaged;
     const gchar *want_torn;
@@ -162,6 +163,11 @@ test_torn_or_damaged (void)
     { "T3 ended", FLIP, 5, 0, TRUE, 4, 1, "", 4, TRUE },
     { "not begun", GONE, 4, 3, FALSE, 3, 0, "", 3, FALSE },
     { "synced and gone", GONE, 4, 4, FALSE, 3, 1, "", 4, FALSE },
+    { "closed, and told so", NOTHING, 0, 5, TRUE, 5, 0, "", 5, FALSE },
+    { "closed, and its end is gone", GONE, 4, 5, TRUE, 3, 1, "", 5, FALSE },
+    { "closed, and cut between groups", CUT_BEFORE, 4, 5, TRUE, 3, 1, "", 5, FALSE },
+    { "closed, and cut in a record", CUT, 5, 5, TRUE, 4, 2, "", 5, FALSE },
+    { "closed, and all of it cut", CUT_BEFORE, 1, 5, TRUE, 0, 1, "", 5, FALSE },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -185,12 +191,14 @@ test_torn_or_damaged (void)
             memset (segment.text->str + text, 0, segment.text->len - text);
           else if (rows[i].deed == GONE)
             memset (segment.text->str + start, 0, segment.text->len - start);
+          else if (rows[i].deed == CUT_BEFORE)
+            g_string_truncate (segment.text, start);
           else
             g_string_truncate (segment.text, text);
         }
-      kit_segment_save (&segment, spool, rows[i].deed == CUT ? 0 : 65536);
+      kit_segment_save (&segment, spool, rows[i].deed >= CUT ? 0 : 65536);
       if (rows[i].synced != 0)
-        kit_publish (spool, 7, rows[i].synced * HF_BLOCK);
+        (rows[i].end ? kit_publish_closed : kit_publish) (spool, 7, rows[i].synced * HF_BLOCK);
       kit_events_keep ();
       tap_check (rows[i].name, recover (spool, &recovery, NULL));
       torn = torn_text (&recovery);
@@ -345,26 +353,31 @@ test_odd_files (void)
     }
 }
 
-/* `open` may name a segment that is not there: told, and its number stays used. */
+/* `open` may name a segment that is not there, open or closed: told, and its number
+ * stays used. */
 static void
-test_P5_open_segment_gone (void)
+test_P5_last_segment_gone (void)
 {
-  g_autoptr (KitSpool) spool = kit_spool_new ();
-  g_autofree gchar *line = NULL;
-  g_auto (KitSegment) segment;
-  HfRecovery recovery;
+  for (guint closed = 0; closed < 2; closed++)
+    {
+      g_autoptr (KitSpool) spool = kit_spool_new ();
+      g_autofree gchar *line = NULL;
+      g_auto (KitSegment) segment;
+      HfRecovery recovery;
 
-  make_segment (&segment);
-  kit_segment_save (&segment, spool, 0);
-  kit_publish (spool, 8, 4096);
-  kit_events_keep ();
-  tap_check ("recovered", recover (spool, &recovery, NULL));
-  tap_check_int ("newest", recovery.seq, 7);
-  tap_check_int ("whole", recovery.records, 5);
-  tap_check_int ("damaged", recovery.damaged, 1);
-  line = kit_events_line (HF_EVENT_JOURNAL_DAMAGED);
-  tap_check_has ("told", line, "0000000008.bsmtp");
-  hf_recovery_clear (&recovery);
+      make_segment (&segment);
+      kit_segment_save (&segment, spool, 0);
+      (closed ? kit_publish_closed : kit_publish) (spool, 8, 4096);
+      kit_events_keep ();
+      tap_check ("recovered", recover (spool, &recovery, NULL));
+      tap_check_int ("newest", recovery.seq, 7);
+      tap_check ("gone", recovery.gone);
+      tap_check_int ("whole", recovery.records, 5);
+      tap_check_int ("damaged", recovery.damaged, 1);
+      line = kit_events_line (HF_EVENT_JOURNAL_DAMAGED);
+      tap_check_has ("told", line, "0000000008.bsmtp");
+      hf_recovery_clear (&recovery);
+    }
 }
 
 static void
@@ -447,7 +460,7 @@ main (int argc, char **argv)
     { "chain", test_chain },
     { "chain-of-header", test_chain_of_header },
     { "odd-files", test_odd_files },
-    { "P5-open-segment-gone", test_P5_open_segment_gone },
+    { "P5-last-segment-gone", test_P5_last_segment_gone },
     { "newer-version", test_newer_version },
     { "empty-and-absent", test_empty_and_absent },
     { "read-errors", test_read_errors },

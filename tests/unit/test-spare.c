@@ -18,7 +18,9 @@ typedef struct
   gchar *spool;
   gchar *path; /* of the spare */
   int dir_fd;
+  HfUsage *usage;
   HfSpare *spare;
+  guint64 size; /* what the last one that was taken had ahead */
 } Place;
 
 static void
@@ -30,8 +32,9 @@ place_init (Place *self, HfAhead ahead)
   self->spool = kit_spool_new ();
   self->path = kit_path (self->spool, HF_JOURNAL_SPARE);
   dir = kit_path (self->spool, NULL);
+  self->usage = hf_usage_new ();
   self->dir_fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  self->spare = hf_spare_start (self->dir_fd, 65536, ahead, NULL, NULL);
+  self->spare = hf_spare_start (self->dir_fd, self->spool, 65536, ahead, self->usage, NULL);
   g_assert_nonnull (self->spare);
 }
 
@@ -46,6 +49,7 @@ place_clear (const gchar *row, Place *self)
 {
   hf_spare_stop (self->spare);
   hf_sys_close (&self->dir_fd);
+  hf_usage_unref (self->usage);
   tap_check (row, kit_wait_until (is_let_go, self));
   faults_reset ();
   g_free (self->path);
@@ -68,7 +72,7 @@ test_take (void)
   place_init (&place, HF_AHEAD_YES);
   for (guint i = 0; i < 5; i++)
     {
-      tap_check ("taken", hf_spare_take (place.spare, NULL));
+      tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
       tap_check_int ("ready", size_of (place.path), 65536);
       tap_check_int ("as if renamed", unlink (place.path), 0);
       /* asked for in time, twice, or not at all: take makes up for it */
@@ -84,12 +88,37 @@ test_leave_empty (void)
   Place place;
 
   place_init (&place, HF_AHEAD_YES);
-  tap_check ("full", hf_spare_take (place.spare, NULL));
+  tap_check ("full", hf_spare_take (place.spare, &place.size, NULL));
   tap_check_int ("full", size_of (place.path), 65536);
   hf_spare_leave_empty (place.spare);
-  tap_check ("empty", hf_spare_take (place.spare, NULL));
+  tap_check ("empty", hf_spare_take (place.spare, &place.size, NULL));
   tap_check_int ("empty", size_of (place.path), 0);
   place_clear ("leave empty", &place);
+}
+
+/* What is to stay free is not filled with NULs, and is again once there is more. */
+static void
+test_below_the_mark (void)
+{
+  Place place;
+  guint64 free_octets;
+  struct statvfs st;
+
+  place_init (&place, HF_AHEAD_YES);
+  tap_check ("first", hf_spare_take (place.spare, &place.size, NULL));
+  tap_check_int ("first", place.size, 65536);
+  g_assert_true (hf_sys.statvfs (place.spool, &st) == 0);
+  free_octets = (guint64) st.f_blocks * st.f_frsize;
+  for (guint i = 0; i < 2; i++)
+    {
+      atomic_store (&place.usage->mark, i == 0 ? free_octets : 1);
+      tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
+      tap_check_int ("ahead", place.size, i == 0 ? 0 : 65536);
+      tap_check_int ("the file", size_of (place.path), place.size);
+    }
+  tap_check_int ("nothing is coming", atomic_load (&place.usage->coming), 0);
+  tap_check_int ("nothing grew but by spares", atomic_load (&place.usage->grown), 2 * 65536);
+  place_clear ("below the mark", &place);
 }
 
 /* Who waits gets the reason, once; the next try works when the disk does. */
@@ -104,13 +133,13 @@ test_P2_failure_is_told (void)
   for (guint i = 0; i < 2; i++)
     {
       g_clear_error (&error);
-      tap_check ("not taken", !hf_spare_take (place.spare, &error));
+      tap_check ("not taken", !hf_spare_take (place.spare, &place.size, &error));
       tap_check ("full", g_error_matches (error, HF_ERROR, HF_ERROR_FULL));
       tap_check_str ("step", hf_error_step (error), "spare-write");
       tap_check_int ("errno", hf_error_errno (error), ENOSPC);
     }
   faults_reset ();
-  tap_check ("taken", hf_spare_take (place.spare, NULL));
+  tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
   place_clear ("failure", &place);
 }
 
@@ -128,7 +157,7 @@ test_P2_failure_in_the_background (void)
   Place place;
 
   place_init (&place, HF_AHEAD_YES);
-  tap_check ("taken", hf_spare_take (place.spare, NULL));
+  tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
   tap_check_int ("no event", kit_events_count (0), 0);
   faults_fail_from (FAULT_PWRITE, "/spare", 1, ENOSPC);
   hf_spare_want (place.spare);
@@ -163,7 +192,7 @@ test_no_descriptor (void)
   int fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
   faults_fail (FAULT_OPENAT, NULL, 1, EMFILE);
-  tap_check ("refused", hf_spare_start (fd, 65536, HF_AHEAD_YES, NULL, &error) == NULL);
+  tap_check ("refused", hf_spare_start (fd, spool, 65536, HF_AHEAD_YES, NULL, &error) == NULL);
   tap_check_int ("errno", hf_error_errno (error), EMFILE);
   faults_reset ();
   hf_sys_close (&fd);
@@ -175,6 +204,7 @@ main (int argc, char **argv)
   static const TapTest tests[] = {
     { "take", test_take },
     { "leave-empty", test_leave_empty },
+    { "below-the-mark", test_below_the_mark },
     { "P2-failure-is-told", test_P2_failure_is_told },
     { "P2-failure-in-the-background", test_P2_failure_in_the_background },
     { "stop-while-it-hangs", test_stop_while_it_hangs },

@@ -223,15 +223,22 @@ test_P5_gone (void)
     guint64 left; /* blocks of the file; the rest is cut */
     gboolean nuls; /* or becomes NULs */
     guint64 synced;
+    gboolean closed;
     const gchar *want;
   } rows[] = {
-    { "last group of an older one cut", 0, 2, FALSE, 0, "1:1 whole, 1:2 whole, 1:? damaged, 2:4 whole, 3:5 whole" },
-    { "an older one emptied", 1, 0, FALSE, 0, "1:1 whole, 1:2 whole, 1:3 whole, 2:? damaged, 3:5 whole" },
-    { "an older one all NULs", 1, 0, TRUE, 0, "1:1 whole, 1:2 whole, 1:3 whole, 2:? damaged, 3:5 whole" },
-    { "the newest cut, and `open` knows", 2, 1, FALSE, 2, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
-    { "the newest NULs, and `open` knows", 2, 1, TRUE, 2, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
-    { "the newest cut, and nobody knows", 2, 1, FALSE, 0, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole" },
-    { "the newest emptied", 2, 0, FALSE, 0, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
+    { "last group of an older one cut", 0, 2, FALSE, 0, FALSE, "1:1 whole, 1:2 whole, 1:? damaged, 2:4 whole, 3:5 whole" },
+    { "an older one emptied", 1, 0, FALSE, 0, FALSE, "1:1 whole, 1:2 whole, 1:3 whole, 2:? damaged, 3:5 whole" },
+    { "an older one all NULs", 1, 0, TRUE, 0, FALSE, "1:1 whole, 1:2 whole, 1:3 whole, 2:? damaged, 3:5 whole" },
+    { "the newest cut, and `open` knows", 2, 1, FALSE, 2, FALSE,
+      "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
+    { "the newest NULs, and `open` knows", 2, 1, TRUE, 2, FALSE,
+      "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
+    { "the newest cut after it was closed", 2, 1, FALSE, 2, TRUE,
+      "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
+    { "the newest NULs after it was closed", 2, 1, TRUE, 2, TRUE,
+      "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
+    { "the newest cut, and nobody knows", 2, 1, FALSE, 0, FALSE, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole" },
+    { "the newest emptied", 2, 0, FALSE, 0, FALSE, "1:1 whole, 1:2 whole, 1:3 whole, 2:4 whole, 3:? damaged" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -249,7 +256,7 @@ test_P5_gone (void)
       if (rows[i].segment == 2 && !rows[i].nuls)
         kit_segment_save (&journal.segments[2], journal.spool, 0);
       if (rows[i].synced != 0)
-        kit_publish (journal.spool, 3, rows[i].synced * HF_BLOCK);
+        (rows[i].closed ? kit_publish_closed : kit_publish) (journal.spool, 3, rows[i].synced * HF_BLOCK);
       check_view (rows[i].name, journal.spool, rows[i].want);
       journal_clear (&journal);
     }
@@ -272,6 +279,29 @@ test_P5_segment_missing (void)
   missing = hf_view_missing (view);
   tap_check ("named", missing->len == 1 && g_array_index (missing, guint64, 0) == 2);
   journal_clear (&journal);
+}
+
+/* Of the newest no other segment knows, but `open` does. */
+static void
+test_P5_newest_missing (void)
+{
+  for (guint closed = 0; closed < 2; closed++)
+    {
+      g_autofree gchar *path = NULL;
+      g_autoptr (HfView) view = NULL;
+      const GArray *missing;
+      Journal journal;
+
+      journal_fill (&journal);
+      journal_save (&journal);
+      (closed ? kit_publish_closed : kit_publish) (journal.spool, 3, 2 * HF_BLOCK);
+      path = kit_segment_path (journal.spool, 3);
+      g_assert_true (unlink (path) == 0);
+      view = hf_view_open (journal.spool, HF_READ_SKIM, NULL);
+      missing = hf_view_missing (view);
+      tap_check ("named", missing->len == 1 && g_array_index (missing, guint64, 0) == 3);
+      journal_clear (&journal);
+    }
 }
 
 /* ---- the nonce of a segment whose header is damaged ---- */
@@ -592,6 +622,7 @@ main (int argc, char **argv)
     { "torn-or-damaged", test_torn_or_damaged },
     { "P5-gone", test_P5_gone },
     { "P5-segment-missing", test_P5_segment_missing },
+    { "P5-newest-missing", test_P5_newest_missing },
     { "damaged-header", test_damaged_header },
     { "P1-open-segment", test_P1_open_segment },
     { "P1-filter-started-meanwhile", test_P1_filter_started_meanwhile },

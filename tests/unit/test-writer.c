@@ -316,6 +316,32 @@ test_P2_P6_P7_failures (void)
     }
 }
 
+static gboolean
+mail_is_taken (gpointer data)
+{
+  return hf_writer_check (data, NULL);
+}
+
+/* A journal that opens, and then takes nothing, is tried ever more seldom: each try
+ * costs a segment, and only a void mark waits. */
+static void
+test_P2_tries_grow_rare (void)
+{
+  g_autoptr (HfCommit) commit = NULL;
+  Bench bench;
+
+  bench_init (&bench, LONG_MS);
+  faults_fail_from (FAULT_FDATASYNC, ".bsmtp", 1, EIO);
+  commit = submit (&bench, 1);
+  tap_check_int ("failed", hf_commit_wait (commit, LONG_MS), HF_COMMIT_FAILED);
+  g_usleep (5 * G_USEC_PER_SEC);
+  tap_check ("three segments at most", kit_events_count (HF_EVENT_SEGMENT_OPENED) <= 3);
+  faults_reset ();
+  tap_check ("and comes back by itself", kit_wait_until (mail_is_taken, bench.writer));
+  tap_check_int ("takes mail", store (&bench, 2), HF_COMMIT_DONE);
+  bench_clear ("tries", &bench);
+}
+
 /* One message that can't be had from its stage takes no other with it. */
 static void
 test_P2_bad_stage (void)
@@ -425,12 +451,6 @@ test_P6_marks_wait_for_the_journal (void)
 }
 
 /* ---- the journal goes away and comes back: KB Q146950 ---- */
-
-static gboolean
-mail_is_taken (gpointer data)
-{
-  return hf_writer_check (data, NULL);
-}
 
 static gboolean
 mail_is_refused (gpointer data)
@@ -574,6 +594,7 @@ main (int argc, char **argv)
     { "P1-crowd", test_P1_crowd },
     { "P1-large-and-small", test_P1_large_and_small },
     { "P2-P6-P7-failures", test_P2_P6_P7_failures },
+    { "P2-tries-grow-rare", test_P2_tries_grow_rare },
     { "P2-bad-stage", test_P2_bad_stage },
     { "P6-abandoned-commit-is-marked-void", test_P6_abandoned_commit_is_marked_void },
     { "P6-abandoned-and-failed", test_P6_abandoned_and_failed },
