@@ -323,6 +323,7 @@ run (Settle *self, const gchar *config_path)
   g_autoptr (HfConfig) config = hf_select_config (config_path, "settle", &code);
   g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "settle", HF_READ_RECIPIENTS, &code) : NULL;
   g_autoptr (HfStates) states = view != NULL ? hf_state_load (config, "settle", &code) : NULL;
+  int declared;
   gboolean ok;
 
   if (states == NULL)
@@ -337,7 +338,8 @@ run (Settle *self, const gchar *config_path)
       return HF_EXIT_BLIND;
     }
   code = all_found (self) ? HF_EXIT_FINE : HF_EXIT_WRONG;
-  return MAX (declare (self, config), code);
+  declared = declare (self, config);
+  return MAX (declared, code);
 }
 
 static void

@@ -75,6 +75,16 @@ class Cases:
         equal(made.states()[ids[1][0]], {"one@example.net": "settled", "two@example.net": "settled"}, "states")
         equal(made.states()[ids[1][1]], {"one@example.net": "provisional", "two@example.net": "provisional"}, "states")
 
+    def tried_once(self):
+        """What can't be declared is told once, whatever else is wrong."""
+        made = self.spool()
+        ids = self.journal(made)
+        _, said = whole(made.command("settle", "--reason", "why", ids[1][0], "01ARZ3NDEKTSV4RRFFQ69G5FAV", check=False), 2, "settle")
+        equal(said.count("no terminal"), 1, f"times it says that it can't ask: {said}")
+        (made.spool / "acts").symlink_to(self.lab.subdir("acts-elsewhere"))
+        _, said = whole(made.command("settle", "--yes", "--reason", "why", ids[1][0], check=False), 3, "settle without room")
+        equal(said.count("nothing was settled"), 1, f"times it tried: {said}")
+
     def only_looks(self):
         made = self.spool()
         ids = self.journal(made)
@@ -291,7 +301,7 @@ def main():
     lab.raise_on_signals()
     with Lab("trim") as place:
         cases = Cases(place)
-        names = ("needs_reason", "asks", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
+        names = ("needs_reason", "asks", "tried_once", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
                  "damaged_act", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
                  "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked",
                  "changed_while_waiting", "not_allowed")
