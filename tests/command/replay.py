@@ -3,7 +3,9 @@
 import json
 import pathlib
 import random
+import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -21,11 +23,21 @@ MANY = [f"<many{n}@example.net>" for n in range(250)]
 ROUNDS = 60
 
 
-def replay(*words, status=0, why=""):
-    result = run([TOP / "contrib" / "replay", *words], check=False, timeout=120)
+REPLAY = TOP / "contrib" / "replay"
+
+
+def replay(*words, status=0, why="", before=()):
+    result = run([*before, REPLAY, *words], check=False, timeout=120)
     said = result.stderr.decode("utf-8", "replace")
     equal(result.returncode, status, f"exit status {why}; it said {said}")
     return result.stdout.decode(), said
+
+
+def broken_pipe():
+    """A pipe that nobody reads from."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
 
 
 class Limit:
@@ -189,6 +201,85 @@ class Cases:
         self.send(self.one(body)[0])
         equal([delivery.octets for delivery in self.sink.deliveries()], [body], "what a sink got that reads lines up to LF")
 
+    # what an earlier run has sent
+
+    def skips(self):
+        """Also addresses with octets in them that some take for the end of a line, and several files."""
+        self.sink.forget()
+        segment = Segment(1)
+        for address in ("<\u0445\u0445@example.net>", "<plain@example.net>", "<\u00c5\u011c@example.net>"):
+            segment.message(TEXT, sender="<sender@example.org> SMTPUTF8", recipients=[address, "<other@example.net>"])
+        segment.end()
+        path = segment.save(self.place())
+        lines_taken = self.send(path)[0].splitlines(keepends=True)
+        equal(len(lines_taken), 6, f"recipients taken: {lines_taken}")
+        first, second = path.parent / "first", path.parent / "second"
+        first.write_bytes("".join(lines_taken[:3]).replace("\n", "\r\n").encode())
+        second.write_bytes("".join(lines_taken[3:]).rstrip("\n").encode())
+        for words, want in (((), 6), (("--skip", first), 3), (("--skip", first, "--skip", second), 0)):
+            self.sink.forget()
+            taken, _ = self.send(*words, path)
+            equal((len(taken.splitlines()), len(self.addresses())), (want, want), f"sent with {words}")
+
+    def cannot_note(self):
+        """Where it can't be written who was taken nothing more is sent, and the rest is named."""
+        for where in ("/dev/full", "pipe"):
+            self.sink.forget()
+            Limit(self.sink, 2, "452 too many")
+            segment = Segment(1)
+            first, second = segment.message(TEXT, recipients=MANY[:4]), segment.message(TEXT)
+            segment.end()
+            path = segment.save(self.place())
+            out = os.open("/dev/full", os.O_WRONLY) if where == "/dev/full" else broken_pipe()
+            result = subprocess.run([REPLAY, "--server", f"127.0.0.1:{self.sink.port}", path], stdout=out,
+                                    stderr=subprocess.PIPE, timeout=120, check=False)
+            os.close(out)
+            said = result.stderr.decode()
+            equal(result.returncode, 1, f"status with {where}: {said}")
+            equal(self.addresses(), ["many0@example.net", "many1@example.net"], "sent")
+            equal([line.split(": ")[:3] for line in said.splitlines()[:-1]],
+                  [[first, path_, what] for path_, what in zip(MANY[:4], ["taken, but this is written nowhere"] * 2 + ["not taken"] * 2)]
+                  + [[second, "<recipient@example.net>", "not taken"]], f"what is said with {where}")
+
+    def closed_output(self):
+        self.sink.forget()
+        path, _ = self.one()
+        result = run(["sh", "-c", f"exec {REPLAY} --server 127.0.0.1:{self.sink.port} {path} >&-"], check=False)
+        equal((result.returncode, self.addresses()), (2, []), f"status, and what was sent: {result.stderr}")
+
+    # what is asked for
+
+    def asked_wrongly(self):
+        """One line says what is wrong, before anything is sent."""
+        path, _ = self.one()
+        empty, spool = self.place(), self.place()
+        (spool / "journal").mkdir()
+        for words, want in ((("nowhere",), "cannot read 'nowhere': No such file or directory"),
+                            (("--skip", "nowhere", path), "cannot read 'nowhere': No such file or directory"),
+                            (("--server", "localhost:smtp", path), "'localhost:smtp' is no HOST"),
+                            (("--server", "localhost:65536", path), "'localhost:65536' is no HOST"),
+                            ((empty,), f"no segment in '{empty}'"),
+                            ((path, spool), f"no segment in '{spool}'; the journal is in '{spool}/journal'")):
+            taken, said = replay(*words, status=2, why=f"of {words}")
+            equal(taken, "", "taken")
+            expect(want in said.splitlines()[-1] and "Traceback" not in said, said)
+
+    def nothing_carried(self):
+        self.sink.forget()
+        path, _ = self.one()
+        carried = self.place() / "carried"
+        carried.mkdir()
+        self.send(path.parent, carried)
+        equal(len(self.addresses()), 1, "sent")
+
+    def address_in_brackets(self):
+        self.sink.forget()
+        path, identity = self.one()
+        replay("--server", f"[127.0.0.1]:{self.sink.port}", path)
+        equal(len(self.addresses()), 1, "sent")
+        _, said = replay("--server", f"[::1]:{free_port()}", path, status=1)
+        expect(f"{identity}: <recipient@example.net>: not taken: cannot connect" in said, said)
+
     # journals
 
     def ids(self, paths, status=0, why=""):
@@ -264,6 +355,36 @@ class Cases:
         (place / "0000000002.bsmtp").write_bytes(path.read_bytes())
         equal(self.ids([place])[0], [identity], "two copies of one id")
 
+    def unreadable_block(self):
+        """A block of the disk that can't be read costs its own message, and is named."""
+        segment = Segment(1)
+        ids = [segment.message(TEXT) for _ in range(3)]
+        segment.end()
+        path = segment.save(self.place())
+        blocks = len(segment.octets) // 4096
+        _, said = replay("--dry-run", path.parent, status=1, before=[
+            "strace", "-qq", "-o", path.parent / "strace.log", "-P", path, "-e", "trace=pread64,read,mmap",
+            "-e", f"inject=pread64:error=EIO:when=3+{blocks}"])
+        equal(re.findall(r"^(\w{26}): .* to \d+ recipients", said, re.M), [ids[0], ids[2]], "what would be sent")
+        expect("4096 octets at offset 8192 cannot be read: Input/output error" in said, said)
+
+    def unreadable_segments(self):
+        """What only has the name of a segment is named, and the others are sent."""
+        place = self.place()
+        first = Segment(1)
+        first.end()
+        third = Segment(3, first)
+        identity = third.message(TEXT)
+        third.end()
+        first.save(place)
+        third.save(place)
+        (place / "0000000002.bsmtp").mkdir()
+        os.mkfifo(place / "0000000004.bsmtp")
+        ids, said = self.ids([place], status=1)
+        equal(ids, [identity], "what would be sent")
+        for seq in (2, 4):
+            expect(f"{seq:010}.bsmtp: damaged: header: is no regular file" in said, said)
+
     def empty(self):
         path = self.place() / "0000000001.bsmtp"
         path.write_bytes(b"")
@@ -302,8 +423,9 @@ def main():
     with Lab("replay") as place:
         cases = Cases(place)
         names = ("limits", "some_refused", "all_refused", "refused_later", "goes_away", "ends_connections", "nobody_there",
-                 "without_extensions", "exact_octets", "bare_line_ends", "marks_anywhere", "broken_header", "cut_short",
-                 "other_statements", "twice_the_same", "empty", "same_as_holdfast")
+                 "without_extensions", "exact_octets", "bare_line_ends", "skips", "cannot_note", "closed_output", "asked_wrongly",
+                 "nothing_carried", "address_in_brackets", "marks_anywhere", "broken_header", "cut_short", "other_statements",
+                 "twice_the_same", "unreadable_block", "unreadable_segments", "empty", "same_as_holdfast")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 
