@@ -1,8 +1,9 @@
 /* export.c - holdfast export: messages as files, as mbox, or as Batch SMTP
  *
  * A message is checked before it is written, and its digest once more over
- * what was written.  Void copies are left out, their senders have them; copies
- * that are not whole are left out and named, and the exit code is 1.
+ * what was written.  Void messages are left out, their senders have them; copies
+ * that are not whole are left out and named, and the exit code is 1.  It is that
+ * too where an id was asked for and left out.
  */
 #include <config.h>
 
@@ -11,6 +12,7 @@
 #include "milter/command/mbox.h"
 #include "milter/command/output.h"
 #include "milter/command/select.h"
+#include "milter/command/state.h"
 #include "milter/command/terminal.h"
 #include "milter/command/text.h"
 #include "milter/command/verbs.h"
@@ -37,11 +39,13 @@ struct Export
   gchar *where;
   gboolean include_void;
   gboolean include_damaged;
+  HfStates *states;     /* NULL where void ones are wanted, too */
   int dir_fd;
   HfOutput output;
-  GHashTable *seen;  /* ids of which a whole copy was met: two copies of one id are one message */
-  GHashTable *met;   /* ids that match */
-  GHashTable *lacks; /* ids of copies that are not whole, to what is said of them */
+  GHashTable *seen;     /* ids of which a whole copy was met: two copies of one id are one message */
+  GHashTable *met;      /* ids that match */
+  GHashTable *left_out; /* ids of copies that were left out as void */
+  GHashTable *lacks;    /* ids of copies that are not whole, to what is said of them */
   HfHash hash;
   guint64 exported;
   guint64 voids;
@@ -249,6 +253,14 @@ take_breach (Export *self, HfView *view, const HfViewEntry *entry, GError **erro
   return TRUE;
 }
 
+/* The books know more than the filter's mark, which the MTA may not have heeded.  Where it
+ * took the message for one recipient, its sender has it no more. */
+static gboolean
+is_void (const Export *self, const HfViewEntry *entry)
+{
+  return self->states != NULL && strcmp (hf_state_word (self->states, entry), "void") == 0;
+}
+
 static gboolean
 take_entry (Export *self, HfView *view, const HfViewEntry *entry, GError **error)
 {
@@ -256,9 +268,11 @@ take_entry (Export *self, HfView *view, const HfViewEntry *entry, GError **error
     return TRUE;
   if (entry->item->has_facts)
     g_hash_table_add (self->met, g_strdup (entry->item->facts.id.text));
-  if (entry->mark != NULL && !self->include_void)
+  if (is_void (self, entry))
     {
       self->voids++;
+      if (entry->item->has_facts)
+        g_hash_table_add (self->left_out, g_strdup (entry->item->facts.id.text));
       return TRUE;
     }
   if (entry->copy != HF_COPY_WHOLE)
@@ -299,11 +313,16 @@ tell_lacks (Export *self)
       fprintf (stderr, "holdfast export: %s %s\n", (const gchar *) id, (const gchar *) what);
     }
   for (gchar **wanted = self->select.ids; *wanted != NULL; wanted++)
-    if (!g_hash_table_contains (self->met, *wanted))
-      {
-        self->failed++;
-        fprintf (stderr, "holdfast export: no such message: %s\n", *wanted);
-      }
+    {
+      const gboolean met = g_hash_table_contains (self->met, *wanted);
+
+      if (met && (g_hash_table_contains (self->seen, *wanted) || !g_hash_table_contains (self->left_out, *wanted)))
+        continue;
+      self->failed++;
+      fprintf (stderr, met ? "holdfast export: %s is void and was left out: its sender has it; --include-void takes it\n"
+                           : "holdfast export: no such message: %s\n",
+               *wanted);
+    }
 }
 
 /* ---- where to ---- */
@@ -362,11 +381,14 @@ run (Export *self, const gchar *config_path)
 {
   int code = HF_EXIT_FINE;
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfView) view = hf_select_open (config_path, "export", HF_READ_RECIPIENTS, &code);
+  g_autoptr (HfConfig) config = hf_select_config (config_path, "export", &code);
+  g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "export", HF_READ_RECIPIENTS, &code) : NULL;
+  g_autoptr (HfStates) states = view != NULL && !self->include_void ? hf_state_load (config, "export", &code) : NULL;
   g_autofree gchar *exported = NULL;
 
-  if (view == NULL)
+  if (view == NULL || (states == NULL && !self->include_void))
     return code;
+  self->states = states;
   if (!begin (self, &error) || !take_all (self, view, &error) || !finish (self, &error))
     {
       hf_terminal_progress_end ();
@@ -394,6 +416,10 @@ choose_format (Export *self, GError **error)
       self->format = &formats[i];
   if (self->format == NULL)
     return hf_error_set (error, HF_ERROR_CONFIG, "usage", "--format must be eml, mbox or bsmtp");
+  if (self->format->one_file && self->where != NULL
+      && (g_str_has_suffix (self->where, "/") || g_file_test (self->where, G_FILE_TEST_IS_DIR)))
+    return hf_error_set (error, HF_ERROR_CONFIG, "usage", "--output: '%s' is a directory; --format %s needs a file",
+                         self->where, self->format->name);
   if (!self->format->one_file && self->where == NULL)
     return hf_error_set (error, HF_ERROR_CONFIG, "usage", "--format eml needs a directory: --output DIRECTORY");
   return TRUE;
@@ -407,6 +433,7 @@ clear (Export *self)
   hf_hash_clear (&self->hash);
   g_hash_table_unref (self->seen);
   g_hash_table_unref (self->met);
+  g_hash_table_unref (self->left_out);
   g_hash_table_unref (self->lacks);
   hf_select_clear (&self->select);
   g_free (self->format_name);
@@ -430,6 +457,7 @@ hf_verb_export (int argc, char **argv, const gchar *config_path)
 
   self.seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self.met = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self.left_out = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self.lacks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_option_context_add_main_entries (context, entries, NULL);
   hf_select_add_options (&self.select, context);

@@ -11,9 +11,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from lib import lab, tap  # noqa: E402
 from lib.compare import same_octets  # noqa: E402
 from lib.holdfast import program  # noqa: E402
-from lib.lab import Lab  # noqa: E402
+from lib.lab import Lab, run  # noqa: E402
 from lib.messages import corpus, head, lines  # noqa: E402
-from lib.segment import Segment, stuffed  # noqa: E402
+from lib.postfixlog import DEFERRED, story  # noqa: E402
+from lib.segment import BIRTH, Segment, stuffed  # noqa: E402
 from lib.spool import Spool, whole  # noqa: E402
 from lib.tap import equal, expect  # noqa: E402
 
@@ -117,6 +118,13 @@ class Cases:
         equal(target.read_bytes(), b"mine", "what was there")
         equal([path.name for path in self.lab.dir.glob(".*")], [], "hidden files left")
 
+    def directory_is_no_file(self):
+        there = self.lab.subdir("there")
+        for target in (f"{there}/", there, f"{self.lab.dir}/new/"):
+            _, said = whole(self.made.command("export", "--format", "mbox", "-o", target, check=False), 2, f"export to {target}")
+            expect(f"'{target}' is a directory" in said, said)
+        equal(list(there.iterdir()), [], "files")
+
     def full_disk(self):
         with open("/dev/full", "wb") as full:
             for form in ("mbox", "bsmtp"):
@@ -153,6 +161,30 @@ class Cases:
                 expect(identity in said, f"{identity} is not named: {said}")
             expect("1 void" in said, said)
 
+    def void_by_the_books(self):
+        """The MTA took a message that bears a mark, as the filter's answer came too late: its sender has it no more."""
+        made = Spool(self.lab, "books")
+        log = self.lab.dir / "mail.log"
+        made.write_config(mta__type="postfix", mta__log=f"file:{log}", mta__queue=self.lab.dir / "no-queue")
+        segment = Segment(1)
+        taken, void = (segment.message(head(name) + lines("Text."), queue=name) for name in ("AAAA03", "AAAA04"))
+        for identity in (taken, void):
+            segment.void(identity)
+        segment.end()
+        made.save(segment)
+        log.write_text("".join(f"{BIRTH.isoformat(timespec='microseconds')} mx postfix/{daemon}[7]: {text}\n"
+                               for daemon, text in story("AAAA03", DEFERRED)))
+        output, _ = whole(made.command("export", "--format", "mbox", check=False), 0, "export without books")
+        equal(output, "", "exported by the marks alone")
+        run([program("holdfast-auditor"), "-c", made.config, "--once"])
+        equal([set(states.values()) for states in made.states().values()], [{"open"}, {"void"}], "states")
+        output, said = whole(made.command("export", "--format", "mbox"), 0, "export with books")
+        expect("Subject: AAAA03" in output and "Subject: AAAA04" not in output and "1 void" in said, output + said)
+        output, said = whole(made.command("export", "--format", "mbox", taken, void, check=False), 1, "export by id")
+        expect("Subject: AAAA03" in output and f"{void} is void and was left out" in said and taken not in said, output + said)
+        output, _ = whole(made.command("export", "--format", "mbox", "--include-void", void), 0, "export of void ones")
+        expect("Subject: AAAA04" in output, output)
+
     def leaves_out_of_files(self):
         target = self.place("hurt-eml")
         whole(self.hurt.command("export", "--format", "eml", "-o", target, check=False), 1, "export")
@@ -183,8 +215,8 @@ def main():
     with Lab("export") as place:
         cases = Cases(place)
         names = ("eml", "eml_overwrites_nothing", "eml_filters", "no_such_id", "mbox", "mbox_to_standard_output",
-                 "one_file_is_not_overwritten", "full_disk", "bsmtp", "leaves_out", "leaves_out_of_files",
-                 "includes_when_asked", "damaged_by_id", "usage")
+                 "one_file_is_not_overwritten", "directory_is_no_file", "full_disk", "bsmtp", "leaves_out", "void_by_the_books",
+                 "leaves_out_of_files", "includes_when_asked", "damaged_by_id", "usage")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 
