@@ -22,10 +22,11 @@ typedef struct
   gboolean unjournaled;
   gchar *copy;
   HfStates *states;
-  GHashTable *known; /* ids of all copies, in whatever form */
-  GHashTable *seen; /* ids of whole copies: two copies of one id are one message */
+  GHashTable *known;   /* ids of all copies, in whatever form */
+  GHashTable *missing; /* ids of messages that only the books know */
+  GHashTable *seen;    /* ids of whole copies: two copies of one id are one message */
   guint64 listed;
-  gboolean blind;   /* a segment could not be read */
+  gboolean blind;      /* a segment could not be read */
 } List;
 
 /* ---- JSON ---- */
@@ -110,6 +111,7 @@ print_missing (const HfViewEntry *entry, gpointer data, GError **error)
 {
   List *self = data;
 
+  g_hash_table_add (self->missing, g_strdup (entry->item->facts.id.text));
   if ((self->copy != NULL && strcmp (self->copy, "damaged") != 0) || self->select.message_id != NULL
       || !hf_select_matches (&self->select, NULL, entry))
     return TRUE;
@@ -134,6 +136,22 @@ list_all (List *self, HfView *view, GError **error)
                  || hf_fates_each_missing (self->states->fates, view, self->known, print_missing, self, error));
 }
 
+/* Tells which ids are not there.  FALSE: there is one. */
+static gboolean
+all_found (const List *self)
+{
+  gboolean all = TRUE;
+
+  for (gchar **id = self->select.ids; *id != NULL; id++)
+    if (!g_hash_table_contains (self->known, *id) && !g_hash_table_contains (self->missing, *id))
+      {
+        fprintf (stderr, "holdfast list: no message with id '%s' is in %s\n", *id,
+                 self->blind ? "what can be read of the journal" : "the journal");
+        all = FALSE;
+      }
+  return all;
+}
+
 static int
 run (List *self, const gchar *config_path)
 {
@@ -150,11 +168,14 @@ run (List *self, const gchar *config_path)
     return hf_list_unjournaled (states->fates, self->json);
   self->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->missing = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (!list_all (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast list: %s\n", error != NULL ? error->message : "cannot write to standard output");
       code = HF_EXIT_BLIND;
     }
+  else if (!all_found (self))
+    code = HF_EXIT_WRONG;
   if (self->blind)
     {
       fputs ("holdfast list: a segment could not be read to its end; there may be more messages\n", stderr);
@@ -162,6 +183,7 @@ run (List *self, const gchar *config_path)
     }
   g_hash_table_unref (self->seen);
   g_hash_table_unref (self->known);
+  g_hash_table_unref (self->missing);
   return code;
 }
 

@@ -55,18 +55,19 @@ parse_time (const gchar *option, const gchar *text, gint64 *out_ms, GError **err
                           "--%s: '%s' is no time; write 2026-11-22 or 2026-11-22T20:18:05Z", option, text);
 }
 
+/* Makes a pattern of an address, which may be in brackets, as the table has it. */
 static void
-lower (gchar **text)
+prepare_address (gchar **text)
 {
-  gchar *old = *text;
+  g_autofree gchar *given = *text;
+  g_autofree gchar *bare = NULL;
+  g_autofree gchar *pattern = NULL;
 
-  if (old == NULL)
+  if (given == NULL)
     return;
-  *text = old[0] == '@' ? g_strconcat ("*", old, NULL) : g_strdup (old);
-  g_free (old);
-  old = *text;
-  *text = g_ascii_strdown (old, -1);
-  g_free (old);
+  bare = given[0] == '<' && g_str_has_suffix (given, ">") ? g_strndup (given + 1, strlen (given) - 2) : g_strdup (given);
+  pattern = g_strconcat (bare[0] == '@' ? "*" : "", bare, NULL);
+  *text = g_ascii_strdown (pattern, -1);
 }
 
 gboolean
@@ -84,9 +85,8 @@ hf_select_prepare (HfSelect *self, gchar **ids, GError **error)
     return FALSE;
   if (self->until != NULL && !parse_time ("until", self->until, &self->until_ms, error))
     return FALSE;
-  lower (&self->sender);
-  lower (&self->recipient);
-  lower (&self->queue_id);
+  prepare_address (&self->sender);
+  prepare_address (&self->recipient);
   return TRUE;
 }
 
@@ -105,17 +105,21 @@ hf_select_clear (HfSelect *self)
 static gboolean
 matches_text (const gchar *pattern, const gchar *text)
 {
-  g_autofree gchar *small = NULL;
-
   if (pattern == NULL)
     return TRUE;
   if (text == NULL)
     return FALSE;
-  small = g_ascii_strdown (text, -1);
   /* GLib's patterns want UTF-8 */
-  return strpbrk (pattern, "*?") == NULL || !g_utf8_validate (small, -1, NULL)
-             ? strcmp (pattern, small) == 0
-             : g_pattern_match_simple (pattern, small);
+  return strpbrk (pattern, "*?") == NULL || !g_utf8_validate (text, -1, NULL) ? strcmp (pattern, text) == 0
+                                                                              : g_pattern_match_simple (pattern, text);
+}
+
+static gboolean
+matches_address (const gchar *pattern, const gchar *address)
+{
+  g_autofree gchar *small = address != NULL ? g_ascii_strdown (address, -1) : NULL;
+
+  return matches_text (pattern, small);
 }
 
 static gboolean
@@ -124,7 +128,7 @@ matches_recipient (const gchar *pattern, const GArray *recipients)
   if (pattern == NULL)
     return TRUE;
   for (guint i = 0; i < recipients->len; i++)
-    if (matches_text (pattern, g_array_index (recipients, HfPath, i).address))
+    if (matches_address (pattern, g_array_index (recipients, HfPath, i).address))
       return TRUE;
   return FALSE;
 }
@@ -213,7 +217,7 @@ hf_select_is_empty (const HfSelect *self)
 gboolean
 hf_select_wants_recipient (const HfSelect *self, const gchar *address)
 {
-  return matches_text (self->recipient, address);
+  return matches_address (self->recipient, address);
 }
 
 gboolean
@@ -226,7 +230,7 @@ hf_select_matches (const HfSelect *self, HfView *view, const HfViewEntry *entry)
     return TRUE;
   return item->has_facts && matches_id (self->ids, facts->id.text) && facts->at_ms >= self->since_ms
          && facts->at_ms < self->until_ms && matches_text (self->queue_id, facts->queue)
-         && matches_text (self->sender, item->sender.address) && matches_recipient (self->recipient, item->recipients)
+         && matches_address (self->sender, item->sender.address) && matches_recipient (self->recipient, item->recipients)
          && matches_message_id (self->message_id, view, entry);
 }
 

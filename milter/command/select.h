@@ -40,9 +40,11 @@ gboolean hf_select_parse_time (const gchar *text, gint64 *out_ms);
 /**
  * hf_select_matches:
  *
- * Addresses and queue ids are compared without regard to case and may hold
- * * and ?; "@example.org" means everybody there.  A Message-ID is looked up
- * in the copy's header.  Junk matches only when nothing is asked for.
+ * Addresses are compared without regard to case, with or without brackets;
+ * "@example.org" means everybody there.  In queue ids case counts: of two long
+ * ones of Postfix it may be all that differs.  Both may hold * and ?.  A
+ * Message-ID is looked up in the copy's header.  Junk matches only when nothing
+ * is asked for.
  */
 gboolean hf_select_matches (const HfSelect *self, HfView *view, const HfViewEntry *entry);
 

@@ -186,12 +186,17 @@ test_select (void)
     { "sender, another case", { "list", "--json", "--sender", "ann@example.org" }, "1" },
     { "senders of a domain", { "list", "--json", "--sender", "@example.org" }, "1 3 4" },
     { "null sender", { "list", "--json", "--sender", "" }, "2" },
+    { "null sender in brackets", { "list", "--json", "--sender", "<>" }, "2" },
+    { "sender in brackets", { "list", "--json", "--sender", "<ann@example.org>" }, "1" },
+    { "recipient in brackets", { "list", "--json", "--recipient", "<carl@example.com>" }, "2" },
     { "pattern", { "list", "--json", "--sender", "do?a@*" }, "3 4" },
     { "a part is not enough", { "list", "--json", "--sender", "dora" }, "" },
     { "recipient", { "list", "--json", "--recipient", "bob@example.net" }, "1 2 4" },
     { "one of several", { "list", "--json", "--recipient", "carl@example.com" }, "2" },
     { "recipients of a domain, not below it", { "list", "--json", "--recipient", "@example.net" }, "1 2 4" },
-    { "queue id", { "list", "--json", "--queue-id", "4yq4" }, "4" },
+    { "queue id", { "list", "--json", "--queue-id", "4Yq4" }, "4" },
+    { "queue id, another case", { "list", "--json", "--queue-id", "4yq4" }, "" },
+    { "queue ids that begin alike", { "list", "--json", "--queue-id", "4Y*" }, "1 2 4" },
     { "queue id not known", { "list", "--json", "--queue-id", "*" }, "1 2 4" },
     { "Message-ID", { "list", "--json", "--message-id", "one@example.org" }, "1" },
     { "in brackets", { "list", "--json", "--message-id", "<two@example.org>" }, "2" },
@@ -201,7 +206,6 @@ test_select (void)
     { "until", { "list", "--json", "--until", "2026-11-22T20:20:05.123Z" }, "1" },
     { "both", { "list", "--json", "--since", "2026-11-22T20:19:00Z", "--until", "2026-11-22T20:21:00Z" }, "1 2" },
     { "ids", { "list", "--json", "ID3", "ID1" }, "1 3" },
-    { "id not there", { "list", "--json", "ID9" }, "" },
     { "several conditions", { "list", "--json", "--sender", "@example.org", "--recipient", "bob@*" }, "1 4" },
     { "whole", { "list", "--json", "--copy", "whole" }, "1 2 3 4" },
     { "damaged", { "list", "--json", "--copy", "damaged" }, "" },
@@ -219,6 +223,42 @@ test_select (void)
       tap_check_int (rows[i].name, result.code, 0);
       tap_check_str (rows[i].name, got, rows[i].want);
       tap_check_str (rows[i].name, result.err, "");
+    }
+  bench_clear (&bench);
+}
+
+/* An id that is not there is told, what is there is listed, and a filter hides no id. */
+static void
+test_absent (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    const gchar *args[MOST_ARGUMENTS];
+    const gchar *want;
+    gint want_code;
+  } rows[] = {
+    { "one that is not there", { "list", "--json", "ID9" }, "", 1 },
+    { "and one that is", { "list", "--json", "ID9", "ID1" }, "1", 1 },
+    { "one that a filter leaves out", { "list", "--json", "ID1", "--sender", "" }, "", 0 },
+  };
+  HfId absent;
+  Bench bench;
+
+  kit_id (9, &absent);
+  bench_init (&bench);
+  fill (&bench);
+  kit_segment_save (&bench.segment, bench.spool, 65536);
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_auto (Result) result = run (&bench, rows[i].args);
+      g_autofree gchar *got = listed (rows[i].name, result.out->str);
+      g_autofree gchar *want_err
+          = rows[i].want_code == 0 ? g_strdup ("") : g_strdup_printf ("holdfast list: no message with id '%s' is in the journal\n", absent.text);
+
+      tap_check_int (rows[i].name, result.code, rows[i].want_code);
+      tap_check_str (rows[i].name, got, rows[i].want);
+      tap_check_str (rows[i].name, result.err, want_err);
     }
   bench_clear (&bench);
 }
@@ -499,6 +539,7 @@ main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "select", test_select },
+    { "absent", test_absent },
     { "usage", test_usage },
     { "show", test_show },
     { "show-damaged", test_show_damaged },
