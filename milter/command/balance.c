@@ -26,7 +26,8 @@ typedef struct
   guint64 journaled;          /* recipients, counted from the journal */
   guint64 classes[N_CLASSES]; /* from the books */
   guint64 silent;             /* of settled: nobody told the sender */
-  guint64 gone;               /* of the books: their copy is gone, and no note says that it was trimmed */
+  guint64 gone;               /* of the books: their copy is gone, and neither a note nor an act explains it */
+  guint64 gone_settled;       /* of the books: the journal does not have them, and an act says that this is known */
   guint64 damaged;            /* of the books: their copy is there and no longer verifies */
   guint64 trimmed;            /* of the books: their copy was trimmed */
 } Sums;
@@ -73,9 +74,29 @@ count_entry (Balance *self, const HfViewEntry *entry)
   sums_of (self, entry->item->facts.at_ms)->journaled += recipients;
 }
 
-static gboolean
-count_journal (Balance *self, HfView *view, GError **error)
+typedef struct
 {
+  Balance *balance;
+  HfFates *fates;
+} Absence;
+
+static gboolean
+count_missing (const HfViewEntry *entry, gpointer data, GError **error)
+{
+  Absence *absence = data;
+  const guint64 recipients = entry->item->recipients->len;
+
+  if (hf_fates_place (absence->fates, entry->seq, entry->item->offset) == NULL)
+    return TRUE;
+  absence->balance->all.gone_settled += recipients;
+  sums_of (absence->balance, entry->item->facts.at_ms)->gone_settled += recipients;
+  return TRUE;
+}
+
+static gboolean
+count_journal (Balance *self, HfView *view, HfFates *fates, GError **error)
+{
+  Absence absence = { self, fates };
   g_autoptr (GHashTable) seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   const HfTrimmed *trimmed = hf_view_trimmed (view);
   HfViewEntry entry;
@@ -94,7 +115,7 @@ count_journal (Balance *self, HfView *view, GError **error)
     if (entry.item->has_facts && hf_id_is_valid (entry.item->facts.id.text)
         && g_hash_table_add (seen, g_strdup (entry.item->facts.id.text)))
       count_entry (self, &entry);
-  return end;
+  return end && hf_fates_each_missing (fates, view, seen, count_missing, &absence, error);
 }
 
 /* ---- the right side ---- */
@@ -106,7 +127,7 @@ add_row (Sums *sums, const HfView *view, sqlite3_stmt *row)
   const gchar *state = (const gchar *) sqlite3_column_text (row, 1);
   const gchar *copy = (const gchar *) sqlite3_column_text (row, 3);
   const guint64 number = (guint64) sqlite3_column_int64 (row, 4);
-  const gboolean gone = sqlite3_column_int (row, 5) != 0;
+  const gint gone = sqlite3_column_int (row, 5);
 
   for (guint i = 0; i < N_CLASSES; i++)
     if (strcmp (state, class_names[i]) == 0)
@@ -115,9 +136,9 @@ add_row (Sums *sums, const HfView *view, sqlite3_stmt *row)
     sums->silent += number;
   if (strcmp (copy, "trimmed") == 0 || hf_view_was_trimmed (view, (guint64) sqlite3_column_int64 (row, 6)))
     sums->trimmed += number;
-  else if (gone)
+  else if (gone == 1)
     sums->gone += number;
-  else if (strcmp (copy, "damaged") == 0)
+  else if (gone == 0 && strcmp (copy, "damaged") == 0)
     sums->damaged += number;
 }
 
@@ -133,13 +154,17 @@ load_position (Balance *self, HfLedger *ledger, GError **error)
   return TRUE;
 }
 
+/* 0, or 1, and 2 where an act settled it */
+#define GONE "(e.copy_fault IS '" HF_LEDGER_GONE "')"
+
 static gboolean
 count_books (Balance *self, const HfView *view, HfLedger *ledger, GError **error)
 {
   g_autoptr (sqlite3_stmt) row
       = hf_ledger_prepare (ledger,
-                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*), e.copy_fault IS '" HF_LEDGER_GONE "',"
-                           " e.segment FROM envelope e JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4, 6, 7",
+                           "SELECT e.at / 3600000, r.state, r.silent, e.copy, count (*), " GONE " + (" GONE " AND EXISTS"
+                           " (SELECT 1 FROM place p WHERE p.segment = e.segment AND p.offset = e.offset)), e.segment"
+                           " FROM envelope e JOIN recipient r ON r.envelope = e.n GROUP BY 1, 2, 3, 4, 6, 7",
                            error);
   g_autoptr (sqlite3_stmt) unjournaled
       = row != NULL ? hf_ledger_prepare (ledger,
@@ -177,17 +202,17 @@ right (const Sums *sums)
 }
 
 /* The notes of trimming have no hours, so an hour compares what is there; all in
- * all the notes count, too. */
+ * all the notes count, too.  So does what is not there and was settled as such. */
 static gboolean
 hour_balances (const Sums *sums)
 {
-  return sums->journaled == right (sums) - sums->trimmed;
+  return sums->journaled + sums->gone_settled == right (sums) - sums->trimmed;
 }
 
 static gboolean
 all_balances (const Balance *self)
 {
-  return self->all.journaled + self->noted == right (&self->all);
+  return self->all.journaled + self->noted + self->all.gone_settled == right (&self->all);
 }
 
 static gint
@@ -216,6 +241,7 @@ json_sums (HfJson *json, const Sums *sums, guint64 journaled, gboolean balanced)
   hf_json_uint (json, "settled_without_notice", sums->silent);
   hf_json_uint (json, "trimmed", sums->trimmed);
   hf_json_uint (json, "copy_gone", sums->gone);
+  hf_json_uint (json, "copy_gone_settled", sums->gone_settled);
   hf_json_uint (json, "copy_damaged", sums->damaged);
   hf_json_bool (json, "balanced", balanced);
 }
@@ -268,6 +294,9 @@ print_words (const Balance *self)
     printf ("%" G_GUINT64_FORMAT " recipients are known from the books alone: their copies are gone, and nobody trimmed them.\n"
             "Next: holdfast list --copy damaged\n",
             self->all.gone);
+  if (self->all.gone_settled > 0)
+    printf ("%" G_GUINT64_FORMAT " recipients are known from the books alone, and an operator settled that.\n",
+            self->all.gone_settled);
   if (self->all.damaged > 0)
     printf ("%" G_GUINT64_FORMAT " recipients have copies that no longer verify.  Next: holdfast list --copy damaged\n",
             self->all.damaged);
@@ -328,7 +357,7 @@ count_both (Balance *self, HfView *view, const gchar *spool, GError **error)
   if (fates == NULL && *error == NULL)
     return hf_error_set (error, HF_ERROR_NOT_FOUND, "balance", "there are no books yet: holdfast-auditor has not run");
   return fates != NULL && load_position (self, hf_fates_ledger (fates), error)
-         && count_books (self, view, hf_fates_ledger (fates), error) && count_journal (self, view, error);
+         && count_books (self, view, hf_fates_ledger (fates), error) && count_journal (self, view, fates, error);
 }
 
 static int

@@ -27,32 +27,48 @@ typedef struct
   HfLedger *ledger;
 } Explain;
 
-/* What a state means for a person: what is known, where that ends, what to type
- * next (%s is the message's id). */
+/* What a state means for a person: what is known, where that ends, whether more hangs
+ * on the copy, and what to type next while that is whole (%s is the message's id). */
 static const struct
 {
   const gchar *state;
   const gchar *outcome; /* NULL: any */
   const gchar *proves;
   const gchar *next;
+  gboolean needs_copy;
 } meanings[] = {
-  { "provisional", NULL, "The journal has the message. Whether the MTA took it is not known: no line of the log accepts or refuses it.",
-    "holdfast show %s" },
-  { "void", NULL, "The MTA did not take it: its sender was told to try again, or was refused, and knows it. Nothing is owed.", NULL },
-  { "open", NULL, "The MTA took it and has it still, as far as log and queue tell. Nothing is lost.", "mailq" },
-  { "settled", "delivered", "The MTA's own agent stored it. What happens in the mailbox is beyond the log.", NULL },
-  { "settled", "relayed", "The next host took it with a 2xx. From there on its own log tells; this one ends here.", NULL },
-  { "settled", "bounced", "It was not delivered, and the MTA sent its sender a report.", NULL },
-  { "settled", "expired", "It was in the queue for too long, and the MTA sent its sender a report.", NULL },
-  { "settled", "redirected", "A rule sent it to another address than the sender named.", NULL },
-  { "settled", "passed", "It went on under another queue id of this host, which settles it.", NULL },
-  { "settled", "discarded", "It was thrown away by policy after it had been accepted. Its sender was not told.", "holdfast show %s" },
-  { "settled", "deleted", "An operator deleted it from the queue. Its sender was not told.", "holdfast show %s" },
-  { "settled", "removed_by_filter", "Another filter removed this recipient. Its sender was not told.", "holdfast show %s" },
-  { "settled", "declared", "An operator declared it settled; the log does not prove it.", NULL },
-  { "unaccounted", NULL, "It was accepted, and its end is not known. It is not called lost, for the reason given.", "holdfast show %s" },
-  { "lost", NULL, "It was accepted, and it is gone: every condition for calling it lost holds. Its copy is in the journal.",
-    "holdfast export %s" },
+  { "provisional", NULL, "Whether the MTA took it is not known: no line of the log accepts or refuses it.", "holdfast show %s", TRUE },
+  { "void", NULL, "The MTA did not take it: its sender was told to try again, or was refused, and knows it. Nothing is owed.", NULL,
+    FALSE },
+  { "open", NULL, "The MTA took it and has it still, as far as log and queue tell. Nothing is lost.", "mailq", FALSE },
+  { "settled", "delivered", "The MTA's own agent stored it. What happens in the mailbox is beyond the log.", NULL, FALSE },
+  { "settled", "relayed", "The next host took it with a 2xx. From there on its own log tells; this one ends here.", NULL, FALSE },
+  { "settled", "bounced", "It was not delivered, and the MTA sent its sender a report.", NULL, FALSE },
+  { "settled", "expired", "It was in the queue for too long, and the MTA sent its sender a report.", NULL, FALSE },
+  { "settled", "redirected", "A rule sent it to another address than the sender named.", NULL, FALSE },
+  { "settled", "passed", "It went on under another queue id of this host, which settles it.", NULL, FALSE },
+  { "settled", "discarded", "It was thrown away by policy after it had been accepted. Its sender was not told.", "holdfast show %s", FALSE },
+  { "settled", "deleted", "An operator deleted it from the queue. Its sender was not told.", "holdfast show %s", FALSE },
+  { "settled", "removed_by_filter", "Another filter removed this recipient. Its sender was not told.", "holdfast show %s", FALSE },
+  { "settled", "declared", "An operator declared it settled; the log does not prove it.", NULL, FALSE },
+  { "unaccounted", NULL, "It was accepted, and its end is not known. It is not called lost, for the reason given.", "holdfast show %s",
+    TRUE },
+  { "lost", NULL, "It was accepted, and it is gone: every condition for calling it lost holds.",
+    "holdfast export --format eml --output . %s", TRUE },
+};
+
+/* What a copy is good for; where it is not whole, what to type next for who needs it. */
+static const struct
+{
+  const gchar *copy;
+  const gchar *proves;
+  const gchar *next;
+} copies[] = {
+  { "whole", " Its copy is in the journal.", NULL },
+  { "damaged", " Its copy in the journal no longer verifies.", "holdfast show --force %s" },
+  { "gone", " Its copy is gone, and nobody trimmed it; the books know the envelope alone.",
+    "holdfast settle --reason 'its copy is gone' %s" },
+  { "trimmed", " Its copy was trimmed.", NULL },
 };
 
 static gint
@@ -62,6 +78,43 @@ find_meaning (const gchar *state, const gchar *outcome)
     if (strcmp (meanings[i].state, state) == 0 && (meanings[i].outcome == NULL || g_strcmp0 (meanings[i].outcome, outcome) == 0))
       return (gint) i;
   return -1;
+}
+
+static gint
+find_copy (const HfCase *one)
+{
+  for (gsize i = 0; one->copy != NULL && i < G_N_ELEMENTS (copies); i++)
+    if (strcmp (copies[i].copy, one->copy) == 0)
+      return (gint) i;
+  return -1;
+}
+
+/* NULL where nothing is known of such a state. */
+static gchar *
+make_proof (const HfCase *one, gint meaning)
+{
+  const gint copy = find_copy (one);
+
+  if (meaning < 0)
+    return NULL;
+  return g_strconcat (meanings[meaning].proves, meanings[meaning].needs_copy && copy >= 0 ? copies[copy].proves : NULL, NULL);
+}
+
+/* The command to type next; NULL for none. */
+static gchar *
+make_next (const HfCase *one, gint meaning)
+{
+  const gint copy = find_copy (one);
+  const gboolean whole = g_strcmp0 (one->copy, "whole") == 0;
+  const gchar *next = meaning >= 0 ? meanings[meaning].next : NULL;
+  g_auto (GStrv) parts = NULL;
+
+  if (one->id == NULL || next == NULL)
+    return NULL;
+  if (strstr (next, "%s") != NULL && !whole)
+    next = meanings[meaning].needs_copy && copy >= 0 ? copies[copy].next : NULL;
+  parts = next != NULL ? g_strsplit (next, "%s", 2) : NULL;
+  return parts != NULL ? g_strjoinv (one->id, parts) : NULL;
 }
 
 static void
@@ -123,6 +176,8 @@ print_verdicts (const HfCase *one)
     {
       const HfCaseVerdict *verdict = &g_array_index (one->verdicts, HfCaseVerdict, i);
       const gint meaning = find_meaning (verdict->state, verdict->outcome);
+      g_autofree gchar *proves = make_proof (one, meaning);
+      g_autofree gchar *next = make_next (one, meaning);
 
       fputs ("\n<", stdout);
       put (verdict->address);
@@ -133,14 +188,10 @@ print_verdicts (const HfCase *one)
           put (verdict->detail);
         }
       fputc ('\n', stdout);
-      if (meaning >= 0)
-        hf_text_wrap (stdout, 2, meanings[meaning].proves);
-      if (meaning >= 0 && meanings[meaning].next != NULL && one->id != NULL)
-        {
-          g_auto (GStrv) parts = g_strsplit (meanings[meaning].next, "%s", 2);
-
-          printf ("  Next: %s%s%s\n", parts[0], parts[1] != NULL ? one->id : "", parts[1] != NULL ? parts[1] : "");
-        }
+      if (proves != NULL)
+        hf_text_wrap (stdout, 2, proves);
+      if (next != NULL)
+        printf ("  Next: %s\n", next);
     }
 }
 
@@ -190,7 +241,7 @@ json_verdicts (HfJson *json, const HfCase *one)
   for (guint i = 0; i < one->verdicts->len; i++)
     {
       const HfCaseVerdict *verdict = &g_array_index (one->verdicts, HfCaseVerdict, i);
-      const gint meaning = find_meaning (verdict->state, verdict->outcome);
+      g_autofree gchar *proves = make_proof (one, find_meaning (verdict->state, verdict->outcome));
 
       hf_json_begin_object (json, NULL);
       hf_json_string (json, "address", verdict->address);
@@ -198,7 +249,7 @@ json_verdicts (HfJson *json, const HfCase *one)
       hf_json_string (json, "outcome", verdict->outcome);
       hf_json_string (json, "detail", verdict->detail);
       hf_json_time (json, "since", verdict->since_ms);
-      hf_json_string (json, "proves", meaning >= 0 ? meanings[meaning].proves : NULL);
+      hf_json_string (json, "proves", proves);
       hf_json_end_object (json);
     }
   hf_json_end_array (json);

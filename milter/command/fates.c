@@ -119,6 +119,26 @@ hf_fates_place (HfFates *self, guint64 seq, guint64 offset)
   return &self->place;
 }
 
+gboolean
+hf_fates_is_settled (HfFates *self, const HfActs *acts, guint64 seq)
+{
+  g_autoptr (sqlite3_stmt) row = hf_ledger_prepare (self->ledger, "SELECT offset FROM envelope WHERE segment = ?1", NULL);
+  gboolean any = FALSE;
+  int step = SQLITE_ERROR;
+
+  if (row != NULL)
+    sqlite3_bind_int64 (row, 1, (gint64) seq);
+  while (row != NULL && (step = sqlite3_step (row)) == SQLITE_ROW)
+    {
+      const guint64 offset = (guint64) sqlite3_column_int64 (row, 0);
+
+      any = TRUE;
+      if (hf_acts_settled_place (acts, seq, offset) == NULL && hf_fates_place (self, seq, offset) == NULL)
+        return FALSE;
+    }
+  return any && step == SQLITE_DONE;
+}
+
 /* ---- messages without a copy ---- */
 
 static gboolean

@@ -38,6 +38,10 @@ const GArray *hf_fates_find (HfFates *self, const gchar *id);
  * no whole record, borrowed until the next call; NULL for none. */
 const HfAct *hf_fates_place (HfFates *self, guint64 seq, guint64 offset);
 
+/* An act settled all that the books know of segment @seq, which is gone; @acts may not
+ * have come to the books yet. */
+gboolean hf_fates_is_settled (HfFates *self, const HfActs *acts, guint64 seq);
+
 /**
  * hf_fates_each_missing:
  * @view: tells which segments were trimmed, of which the books need not know yet

@@ -112,8 +112,7 @@ print_missing (const HfViewEntry *entry, gpointer data, GError **error)
   List *self = data;
 
   g_hash_table_add (self->missing, g_strdup (entry->item->facts.id.text));
-  if ((self->copy != NULL && strcmp (self->copy, "damaged") != 0) || self->select.message_id != NULL
-      || !hf_select_matches (&self->select, NULL, entry))
+  if ((self->copy != NULL && strcmp (self->copy, "damaged") != 0) || !hf_select_matches (&self->select, NULL, entry))
     return TRUE;
   return print (self, entry, error);
 }

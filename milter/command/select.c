@@ -194,6 +194,8 @@ matches_message_id (const gchar *wanted, HfView *view, const HfViewEntry *entry)
 
   if (wanted == NULL)
     return TRUE;
+  if (view == NULL)
+    return FALSE;
   header = g_string_new (NULL);
   bracketed = wanted[0] == '<' ? g_strdup (wanted) : g_strdup_printf ("<%s>", wanted);
   hf_view_copy_message (view, entry, collect_header, header, NULL);

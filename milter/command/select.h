@@ -39,6 +39,8 @@ gboolean hf_select_parse_time (const gchar *text, gint64 *out_ms);
 
 /**
  * hf_select_matches:
+ * @view: (nullable): what @entry is from; NULL where it is from the books alone, which
+ *   know no header
  *
  * Addresses are compared without regard to case, with or without brackets;
  * "@example.org" means everybody there.  In queue ids case counts: of two long

@@ -2,7 +2,9 @@
  *
  * Shows what it is about to declare, asks, and leaves one act (acts.h) that
  * names who and why.  The journal is not touched; but what is settled may be
- * trimmed.  Void messages have nothing to settle and are passed over.
+ * trimmed.  Void messages have nothing to settle and are passed over.  Of
+ * messages whose copy is gone only the books know; they are settled like a copy
+ * that is damaged, by their place too, or they would be missing for good.
  */
 #include <config.h>
 
@@ -38,13 +40,16 @@ typedef struct
   gboolean json;
   GPtrArray *ids;    /* of the arguments that are ids, borrowed; ends in NULL */
   GArray *places;    /* of Place: the other arguments */
-  GHashTable *found; /* ids that are in the journal */
+  GHashTable *found; /* ids that match */
+  GHashTable *known; /* ids of all copies, in whatever form */
   GHashTable *taken; /* ids that the act names */
   HfStates *states;
+  HfView *view;
   HfActDraft draft;
   guint64 messages;
   guint64 recipients;
   guint64 breaches;  /* places that hold no whole record */
+  gboolean blind;    /* a segment could not be read */
 } Settle;
 
 /* ---- arguments ---- */
@@ -195,16 +200,19 @@ is_placed (Settle *self, const HfViewEntry *entry)
 }
 
 static gboolean
-take_entry (Settle *self, HfView *view, const HfViewEntry *entry, GError **error)
+take_entry (Settle *self, const HfViewEntry *entry, GError **error)
 {
   const gboolean placed = is_placed (self, entry);
-  const gboolean matches = !hf_select_is_empty (&self->select) && hf_select_matches (&self->select, view, entry);
+  const gboolean matches = !hf_select_is_empty (&self->select) && hf_select_matches (&self->select, self->view, entry);
 
   if (entry->unreadable != NULL)
     {
+      self->blind = TRUE;
       fprintf (stderr, "holdfast settle: %s\n", entry->unreadable->message);
       return TRUE;
     }
+  if (entry->item->has_facts)
+    g_hash_table_add (self->known, g_strdup (entry->item->facts.id.text));
   if (matches)
     g_hash_table_add (self->found, g_strdup (entry->item->facts.id.text));
   if (entry->copy == HF_COPY_WHOLE)
@@ -213,20 +221,39 @@ take_entry (Settle *self, HfView *view, const HfViewEntry *entry, GError **error
   return !(placed || (matches && self->select.recipient == NULL)) || take_breach (self, entry, placed, error);
 }
 
+/* A message that only the books know: its copy is gone, and they tell all its recipients. */
 static gboolean
-take_all (Settle *self, HfView *view, GError **error)
+take_missing (const HfViewEntry *entry, gpointer data, GError **error)
+{
+  Settle *self = data;
+  const gboolean placed = is_placed (self, entry);
+  const gboolean matches = !hf_select_is_empty (&self->select) && hf_select_matches (&self->select, NULL, entry);
+
+  /* its copy may well be whole, in what could not be read */
+  if (self->blind && hf_view_is_there (self->view, entry->seq))
+    return TRUE;
+  if (matches)
+    g_hash_table_add (self->found, g_strdup (entry->item->facts.id.text));
+  if (matches && self->select.recipient != NULL)
+    return take_message (self, entry, error);
+  return !(matches || placed) || take_breach (self, entry, FALSE, error);
+}
+
+static gboolean
+take_all (Settle *self, GError **error)
 {
   HfViewEntry entry;
   gboolean end = FALSE;
 
-  while (hf_view_next (view, &entry, &end, error) && !end)
+  while (hf_view_next (self->view, &entry, &end, error) && !end)
     {
-      hf_terminal_progress (view);
-      if (!take_entry (self, view, &entry, error))
+      hf_terminal_progress (self->view);
+      if (!take_entry (self, &entry, error))
         return FALSE;
     }
   hf_terminal_progress_end ();
-  return end;
+  return end && (self->states->fates == NULL
+                 || hf_fates_each_missing (self->states->fates, self->view, self->known, take_missing, self, error));
 }
 
 /* Tells what was asked for and is not there.  TRUE when all is. */
@@ -252,13 +279,13 @@ all_found (const Settle *self)
 
 /* ---- the act ---- */
 
-/* "2 recipients of 1 message, and 1 torn or damaged copy" */
+/* "2 recipients of 1 message, and 1 torn, damaged or missing copy" */
 static gchar *
 describe (const Settle *self)
 {
   g_autofree gchar *recipients = hf_text_count (self->recipients, "recipient", "recipients");
   g_autofree gchar *messages = hf_text_count (self->messages, "message", "messages");
-  g_autofree gchar *breaches = hf_text_count (self->breaches, "torn or damaged copy", "torn or damaged copies");
+  g_autofree gchar *breaches = hf_text_count (self->breaches, "torn, damaged or missing copy", "torn, damaged or missing copies");
 
   return g_strdup_printf ("%s of %s%s%s", recipients, messages, self->breaches > 0 ? ", and " : "",
                           self->breaches > 0 ? breaches : "");
@@ -329,7 +356,9 @@ run (Settle *self, const gchar *config_path)
   if (states == NULL)
     return code;
   self->states = states;
-  ok = take_all (self, view, &error);
+  self->view = view;
+  ok = take_all (self, &error);
+  self->view = NULL;
   g_clear_pointer (&view, hf_view_free); /* asking must not hold up others */
   if (!ok || fflush (stdout) != 0)
     {
@@ -338,6 +367,11 @@ run (Settle *self, const gchar *config_path)
       return HF_EXIT_BLIND;
     }
   code = all_found (self) ? HF_EXIT_FINE : HF_EXIT_WRONG;
+  if (self->blind)
+    {
+      fputs ("holdfast settle: a segment could not be read to its end; what is in it is not settled\n", stderr);
+      code = HF_EXIT_BLIND;
+    }
   declared = declare (self, config);
   return MAX (declared, code);
 }
@@ -351,6 +385,7 @@ begin (Settle *self)
   hf_act_begin (&self->draft, "declared", &who, self->reason);
   hf_who_clear (&who);
   self->found = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->taken = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 }
 
@@ -359,6 +394,7 @@ clear (Settle *self)
 {
   hf_act_clear (&self->draft);
   g_clear_pointer (&self->found, g_hash_table_unref);
+  g_clear_pointer (&self->known, g_hash_table_unref);
   g_clear_pointer (&self->taken, g_hash_table_unref);
   g_ptr_array_unref (self->ids);
   g_array_unref (self->places);

@@ -2,13 +2,15 @@
  *
  * Exit 0 only when all records are whole and each follows from the one before
  * it, or from where the notes of trimming say that the chain stood.  The torn
- * tail of a segment that was open at a crash is told, and is not wrong.
+ * tail of a segment that was open at a crash is told, and is not wrong; nor is
+ * a missing segment of which an operator settled all that the books know.
  */
 #include <config.h>
 
 #include "milter/base/error.h"
 #include "milter/command/json.h"
 #include "milter/command/select.h"
+#include "milter/command/state.h"
 #include "milter/command/terminal.h"
 #include "milter/command/verbs.h"
 
@@ -25,6 +27,8 @@ typedef struct
   guint64 octets;
   guint64 missing; /* segments */
   guint64 trimmed; /* likewise */
+  GArray *settled; /* of guint64: segments that are missing, too, but of which an act says that this is known */
+  guint64 seq;     /* of the entry before */
 } Verify;
 
 static gboolean
@@ -60,7 +64,44 @@ tell (const Verify *self, const HfViewEntry *entry, const gchar *what, const gch
 }
 
 static gboolean
-check (Verify *self, const HfViewEntry *entry, GError **error)
+is_settled (const Verify *self, guint64 seq)
+{
+  for (guint i = 0; i < self->settled->len; i++)
+    if (g_array_index (self->settled, guint64, i) == seq)
+      return TRUE;
+  return FALSE;
+}
+
+/* Where a segment is missing, acts and books say whether that is known.  Without them it counts as wrong. */
+static void
+find_settled (Verify *self, const HfView *view, const HfConfig *config)
+{
+  const GArray *missing = hf_view_missing (view);
+  int code;
+  g_autoptr (HfStates) states = missing->len > 0 ? hf_state_load (config, "verify", &code) : NULL;
+
+  for (guint i = 0; states != NULL && states->fates != NULL && i < missing->len; i++)
+    if (hf_fates_is_settled (states->fates, states->acts, g_array_index (missing, guint64, i)))
+      g_array_append_val (self->settled, g_array_index (missing, guint64, i));
+}
+
+/* The first record of a segment can't follow from the one before that, where that is missing. */
+static gboolean
+is_explained (const Verify *self, const HfView *view, const HfViewEntry *entry)
+{
+  HfViewSegment segment;
+
+  for (guint i = 0; self->seq != entry->seq && i < hf_view_segments (view); i++)
+    {
+      hf_view_segment (view, i, &segment);
+      if (segment.seq == entry->seq)
+        return is_settled (self, segment.previous_seq);
+    }
+  return FALSE;
+}
+
+static gboolean
+check (Verify *self, const HfView *view, const HfViewEntry *entry, GError **error)
 {
   const gchar *fault = entry->item->fault;
 
@@ -70,7 +111,7 @@ check (Verify *self, const HfViewEntry *entry, GError **error)
       self->unread++;
       return tell (self, entry, "not read", entry->unreadable->message, error);
     }
-  if (entry->chain_broken)
+  if (entry->chain_broken && !is_explained (self, view, entry))
     {
       self->breaks++;
       if (!tell (self, entry, "chain broken", "does not follow from the record before it: records are missing", error))
@@ -112,7 +153,8 @@ tell_missing_json (const gchar *name, const gchar *fault, GError **error)
 static gboolean
 tell_missing (const Verify *self, guint64 seq, GError **error)
 {
-  static const gchar fault[] = "the segment behind it names it, and no note says that it was trimmed";
+  const gchar *fault = is_settled (self, seq) ? "an operator settled all that the books know of it"
+                                              : "the segment behind it names it, and no note says that it was trimmed";
   HfSegmentName name;
 
   hf_segment_name (seq, &name);
@@ -130,7 +172,7 @@ check_gone (Verify *self, const HfView *view, GError **error)
   const GArray *missing = hf_view_missing (view);
 
   self->trimmed = trimmed->notes->len;
-  self->missing = missing->len;
+  self->missing = missing->len - self->settled->len;
   for (guint i = 0; i < missing->len; i++)
     if (!tell_missing (self, g_array_index (missing, guint64, i), error))
       return FALSE;
@@ -149,8 +191,9 @@ check_all (Verify *self, HfView *view, GError **error)
 
   while (hf_view_next (view, &entry, &end, error) && !end)
     {
-      if (!check (self, &entry, error))
+      if (!check (self, view, &entry, error))
         return FALSE;
+      self->seq = entry.seq;
       hf_terminal_progress (view);
     }
   hf_terminal_progress_end ();
@@ -173,6 +216,7 @@ print_summary_json (const Verify *self, const HfView *view, GError **error)
   hf_json_uint (&json, "unread_segments", self->unread);
   hf_json_uint (&json, "octets", self->octets);
   hf_json_uint (&json, "missing_segments", self->missing);
+  hf_json_uint (&json, "missing_settled_segments", self->settled->len);
   hf_json_uint (&json, "trimmed_segments", self->trimmed);
   hf_json_end_object (&json);
   hf_json_end_object (&json);
@@ -196,12 +240,13 @@ static int
 run (Verify *self, const gchar *config_path)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (HfView) view = NULL;
   int code = HF_EXIT_FINE;
+  g_autoptr (HfConfig) config = hf_select_config (config_path, "verify", &code);
+  g_autoptr (HfView) view = config != NULL ? hf_select_view (config, "verify", HF_READ_VERIFY, &code) : NULL;
 
-  view = hf_select_open (config_path, "verify", HF_READ_VERIFY, &code);
   if (view == NULL)
     return code;
+  find_settled (self, view, config);
   if (!check_all (self, view, &error) || !check_gone (self, view, &error) || !print_summary (self, view, &error) || fflush (stdout) != 0)
     {
       fprintf (stderr, "holdfast verify: %s\n", error != NULL ? error->message : "cannot write to standard output");
@@ -215,7 +260,8 @@ run (Verify *self, const gchar *config_path)
 int
 hf_verb_verify (int argc, char **argv, const gchar *config_path)
 {
-  Verify self = { FALSE };
+  g_autoptr (GArray) settled = g_array_new (FALSE, FALSE, sizeof (guint64));
+  Verify self = { .settled = settled };
   const GOptionEntry entries[] = {
     { "json", 0, 0, G_OPTION_ARG_NONE, &self.json, "One JSON object a line, and one for the summary", NULL },
     G_OPTION_ENTRY_NULL,

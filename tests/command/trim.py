@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pwd
+import shlex
 import shutil
 import struct
 import sys
@@ -13,8 +14,8 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from lib import lab, tap  # noqa: E402
-from lib.holdfast import USER  # noqa: E402
-from lib.lab import Lab  # noqa: E402
+from lib.holdfast import USER, program  # noqa: E402
+from lib.lab import Lab, run  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
 from lib.segment import Segment  # noqa: E402
 from lib.spool import Spool, whole  # noqa: E402
@@ -154,6 +155,82 @@ class Cases:
         result = made.command("list", "--json")
         expect(path.name in result.stderr.decode() and "settles nothing" in result.stderr.decode(), result.stderr)
         expect(b'"settled"' not in result.stdout, "a damaged act settled something")
+
+    # copies that are gone
+
+    def audit(self, made, *words):
+        run([program("holdfast-auditor"), "-c", made.config, "--once", *words])
+
+    def without_copies(self):
+        """A spool whose second segment went without a note; the books know what was in it.  Returns its records, too."""
+        made = self.spool()
+        log = made.dir / "mail.log"
+        log.touch()
+        made.write_config(mta__type="postfix", mta__log=f"file:{log}", mta__queue=made.dir / "no-queue")
+        self.journal(made)
+        self.audit(made)
+        (made.journal / "0000000002.bsmtp").unlink()
+        self.audit(made)
+        gone = [record for record in made.records() if record["copy"] == "damaged"]
+        equal([record["segment"] for record in gone], ["0000000002.bsmtp"] * 2, "where the copies were")
+        return made, gone
+
+    def wrong(self, made):
+        """Which of balance, verify and status say that copies are gone."""
+        needs = json.loads(made.command("status", "--json", check=False).stdout)["needs"]
+        said = {"balance": made.command("balance", check=False).returncode, "verify": made.verify()[0],
+                "status": int("holdfast list --copy damaged" in [need["next"] for need in needs])}
+        return {name for name, code in said.items() if code != 0}
+
+    def gone_copies_are_settled(self):
+        """By id or by place, or they would be missing for good."""
+        made, (first, second) = self.without_copies()
+        equal(self.wrong(made), {"balance", "verify", "status"}, "who tells of it")
+        whole(made.command("settle", "--yes", "--reason", "told them", first["id"]), 0, "settle by id")
+        self.audit(made)
+        equal(self.wrong(made), {"balance", "verify", "status"}, "who tells of the other one")
+        _, said = whole(made.command("settle", "--yes", "--reason", "told them", f"{second['segment']}:{second['offset']}"), 0, "by place")
+        expect("1 torn, damaged or missing copy" in said, said)
+        equal(made.verify()[0], 0, "status of verify, before the books have it")
+        for words in ((), ("--rebuild",)):
+            self.audit(made, *words)
+            equal(self.wrong(made), set(), f"who is not content, after the auditor ran with {words}")
+            equal({made.states()[record["id"]][address.strip("<>")] for record in (first, second) for address in PAIR}, {"settled"}, "states")
+        equal(json.loads(made.command("balance", "--json").stdout.splitlines()[-1])["summary"]["copy_gone_settled"], 4, "balance")
+        _, said = whole(made.command("settle", "--yes", "--reason", "told them", first["id"], second["id"]), 0, "settle again")
+        expect("nothing is to be settled" in said, said)
+
+    def gone_copies_are_settled_by_filter(self):
+        made, gone = self.without_copies()
+        one = ["--recipient", "one@example.net", "--since", gone[0]["at"], "--until", "2026-11-22T20:18:30Z"]
+        whole(made.command("settle", "--yes", "--reason", "why", *one), 0, "one recipient")
+        for record in gone:
+            equal(made.states()[record["id"]], {"one@example.net": "settled", "two@example.net": "provisional"}, "states")
+        self.audit(made)
+        equal(self.wrong(made), {"balance", "verify", "status"}, "who tells of it")
+        whole(made.command("settle", "--yes", "--reason", "why", *one[2:]), 0, "all")
+        self.audit(made)
+        equal(self.wrong(made), set(), "who is not content")
+
+    def explains_gone_copy(self):
+        """What it says to type next works."""
+        made, gone = self.without_copies()
+        for command, want in (("explain", "Its copy is gone"), ("explain", "An operator declared it settled")):
+            said, _ = whole(made.command(command, gone[0]["id"]), 0, command)
+            expect(want in " ".join(said.split()) and "holdfast show" not in said, said)
+            for line in {line.partition("Next: holdfast ")[2] for line in said.splitlines() if "Next: " in line}:
+                whole(made.command(*shlex.split(line), "--yes"), 0, line)
+            self.audit(made)
+
+    def unreadable_is_not_gone(self):
+        """What can't be read may well be whole: nothing in it is settled, and the status tells so."""
+        made, gone = self.without_copies()
+        path = made.journal / "0000000002.bsmtp"
+        os.mkfifo(path)
+        for words in (["--until", "2030-01-01"], [gone[0]["id"]]):
+            said, complaints = whole(made.command("settle", "--dry-run", "--json", "--reason", "why", *words, check=False), 3, f"settle {words}")
+            expect("could not be read" in complaints, complaints)
+            expect(gone[0]["id"] not in said, said)
 
     # trim
 
@@ -302,7 +379,8 @@ def main():
     with Lab("trim") as place:
         cases = Cases(place)
         names = ("needs_reason", "asks", "tried_once", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
-                 "damaged_act", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
+                 "damaged_act", "gone_copies_are_settled", "gone_copies_are_settled_by_filter", "explains_gone_copy",
+                 "unreadable_is_not_gone", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
                  "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked",
                  "changed_while_waiting", "not_allowed")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
