@@ -182,7 +182,7 @@ HF_EVENT (COPY_SOUND, 522, NOTICE, "copy verifies again",
           "look at the disk, its cables and the memory.")
 HF_EVENT (JOURNAL_BREACH, 523, ERROR, "journal damaged where no message is known",
           "Octets of a segment changed on the disk, and the books know of no message there: a note, a void mark, or "
-          "padding. `holdfast verify` shows the place; the segment stays until `holdfast settle SEGMENT:OFFSET`. "
+          "padding. `holdfast verify` shows the place; the segment stays until `holdfast settle --reason TEXT SEGMENT:OFFSET`. "
           "Check the disk.")
 
 /* alarms */
@@ -194,7 +194,8 @@ HF_EVENT (MAIL_UNACCOUNTED, 602, WARNING, "mail unaccounted",
           "`holdfast explain ID` says what is known and what would settle it.")
 HF_EVENT (COPY_GONE, 603, ERROR, "copies gone",
           "A segment of the journal is gone that nobody trimmed. The envelopes are known from the books and "
-          "are listed as damaged.")
+          "are listed as damaged: `holdfast list --copy damaged` shows them. Once what was not delivered is seen to, "
+          "`holdfast settle --reason TEXT ID` says for each that this is known.")
 HF_EVENT (COPY_DAMAGED, 604, ERROR, "copy damaged",
           "A copy that was whole no longer verifies, or can't be read any more. It stays where it is, and its "
           "envelope is in the books. Check the disk. `holdfast list --copy damaged` shows all such copies, "

@@ -3,6 +3,7 @@
 import mailbox
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -19,6 +20,8 @@ from lib.spool import Spool, whole  # noqa: E402
 from lib.tap import equal, expect  # noqa: E402
 
 FROM_LINE = re.compile(rb"From \S+ (Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n")
+TEXT = head("text") + lines("Text.")
+CORRUPT = ("qmgr", 'warning: saving corrupt file "AAAA05" from queue "active" to queue "corrupt"')
 FROM_LINES = head("from") + lines("From here on", ">From there", " From", "Text.", "", "From the end")
 
 
@@ -148,6 +151,35 @@ class Cases:
             at += len(want)
         equal(octets[at:], b"QUIT\r\n", "the end")
 
+    # with books
+
+    def with_log(self, name, segment, story_lines):
+        """A spool with a segment, and what the MTA logged."""
+        made = Spool(self.lab, name)
+        log = made.dir / "mail.log"
+        made.write_config(mta__type="postfix", mta__log=f"file:{log}", mta__queue=made.dir / "no-queue")
+        segment.end()
+        made.save(segment)
+        log.write_text("".join(f"{BIRTH.isoformat(timespec='microseconds')} mx postfix/{daemon}[7]: {text}\n"
+                               for daemon, text in story_lines))
+        return made
+
+    def audit(self, made):
+        run([program("holdfast-auditor"), "-c", made.config, "--once"])
+
+    def as_explain_says(self):
+        """The command that explain tells to type next for lost mail gives the message back."""
+        segment = Segment(1)
+        lost = segment.message(TEXT, queue="AAAA05")
+        made = self.with_log("lost", segment, [*story("AAAA05", DEFERRED), CORRUPT])
+        self.audit(made)
+        said, _ = whole(made.command("explain", lost), 0, "explain")
+        command = next(line.partition("Next: holdfast ")[2] for line in said.splitlines() if "Next: " in line)
+        expect("Its copy is in the journal" in " ".join(said.split()), said)
+        target = self.lab.subdir("here")
+        whole(made.command(*shlex.split(command), cwd=target), 0, command)
+        same_octets((target / f"{lost}.eml").read_bytes(), TEXT, "the lost message")
+
     # what is not whole
 
     def leaves_out(self):
@@ -163,20 +195,14 @@ class Cases:
 
     def void_by_the_books(self):
         """The MTA took a message that bears a mark, as the filter's answer came too late: its sender has it no more."""
-        made = Spool(self.lab, "books")
-        log = self.lab.dir / "mail.log"
-        made.write_config(mta__type="postfix", mta__log=f"file:{log}", mta__queue=self.lab.dir / "no-queue")
         segment = Segment(1)
         taken, void = (segment.message(head(name) + lines("Text."), queue=name) for name in ("AAAA03", "AAAA04"))
         for identity in (taken, void):
             segment.void(identity)
-        segment.end()
-        made.save(segment)
-        log.write_text("".join(f"{BIRTH.isoformat(timespec='microseconds')} mx postfix/{daemon}[7]: {text}\n"
-                               for daemon, text in story("AAAA03", DEFERRED)))
+        made = self.with_log("books", segment, story("AAAA03", DEFERRED))
         output, _ = whole(made.command("export", "--format", "mbox", check=False), 0, "export without books")
         equal(output, "", "exported by the marks alone")
-        run([program("holdfast-auditor"), "-c", made.config, "--once"])
+        self.audit(made)
         equal([set(states.values()) for states in made.states().values()], [{"open"}, {"void"}], "states")
         output, said = whole(made.command("export", "--format", "mbox"), 0, "export with books")
         expect("Subject: AAAA03" in output and "Subject: AAAA04" not in output and "1 void" in said, output + said)
@@ -215,8 +241,8 @@ def main():
     with Lab("export") as place:
         cases = Cases(place)
         names = ("eml", "eml_overwrites_nothing", "eml_filters", "no_such_id", "mbox", "mbox_to_standard_output",
-                 "one_file_is_not_overwritten", "directory_is_no_file", "full_disk", "bsmtp", "leaves_out", "void_by_the_books",
-                 "leaves_out_of_files", "includes_when_asked", "damaged_by_id", "usage")
+                 "one_file_is_not_overwritten", "directory_is_no_file", "full_disk", "bsmtp", "as_explain_says", "leaves_out",
+                 "void_by_the_books", "leaves_out_of_files", "includes_when_asked", "damaged_by_id", "usage")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 
