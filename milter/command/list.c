@@ -11,6 +11,7 @@
 #include "milter/command/select.h"
 #include "milter/command/state.h"
 #include "milter/command/verbs.h"
+#include "milter/journal/statement.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,15 +32,38 @@ typedef struct
 
 /* ---- JSON ---- */
 
+/* What the recipient was called before somebody on the message's way wrote it anew, as
+ * ORCPT says (RFC 3461, section 4.2); NULL where it does not.  The log has no part in
+ * it: its orig_to is the recipient that the journal has. */
+static gchar *
+original_address (const HfPath *path)
+{
+  static const gchar xtext[] = "ORCPT=rfc822;", utf8[] = "ORCPT=utf-8;";
+  g_auto (GStrv) words = g_strsplit (path->params != NULL ? path->params : "", " ", -1);
+  g_autoptr (GString) address = g_string_new (NULL);
+
+  for (gchar **word = words; *word != NULL; word++)
+    {
+      if (g_ascii_strncasecmp (*word, utf8, strlen (utf8)) == 0)
+        return g_strdup (*word + strlen (utf8));
+      if (g_ascii_strncasecmp (*word, xtext, strlen (xtext)) == 0
+          && hf_xtext_decode (address, *word + strlen (xtext), strlen (*word + strlen (xtext)))
+          && strlen (address->str) == address->len)
+        return g_strdup (address->str);
+    }
+  return NULL;
+}
+
 static void
 print_recipient (HfJson *json, const HfPath *path, const HfViewEntry *entry, const HfStates *states)
 {
+  g_autofree gchar *original = original_address (path);
   HfState state;
 
   hf_state_of (states, entry, path->address, &state);
   hf_json_begin_object (json, NULL);
   hf_json_string (json, "address", path->address);
-  hf_json_null (json, "orig_address");
+  hf_json_string (json, "orig_address", original);
   hf_json_string (json, "state", state.state);
   hf_json_string (json, "outcome", state.outcome);
   hf_json_string (json, "detail", state.detail);

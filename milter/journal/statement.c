@@ -147,8 +147,8 @@ hex_value (gchar c)
   return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-static gboolean
-decode_xtext (GString *out, const gchar *value, gsize size)
+gboolean
+hf_xtext_decode (GString *out, const gchar *value, gsize size)
 {
   for (gsize i = plain_size (value, size), done = 0;; i += plain_size (value + i, size - i))
     {
@@ -177,7 +177,7 @@ extend_last (HfStatement *self, const gchar *key, gsize key_size, const gchar *v
   if (strncmp (self->text->str + last->key, key, key_size) != 0 || self->text->str[last->key + key_size] != '\0')
     return FALSE;
   g_string_truncate (self->text, self->text->len - 1);
-  if (!decode_xtext (self->text, value, size))
+  if (!hf_xtext_decode (self->text, value, size))
     return FALSE;
   last->size = self->text->len - last->value;
   g_string_append_c (self->text, '\0');
@@ -200,7 +200,7 @@ add_pair (HfStatement *self, const gchar *word, gsize size)
   g_string_append_len (self->text, word, (gssize) key_size);
   g_string_append_c (self->text, '\0');
   pair.value = self->text->len;
-  if (!decode_xtext (self->text, equals + 1, size - key_size - 1))
+  if (!hf_xtext_decode (self->text, equals + 1, size - key_size - 1))
     return FALSE;
   pair.size = self->text->len - pair.value;
   g_string_append_c (self->text, '\0');

@@ -69,6 +69,8 @@ gboolean hf_statement_get_number (const HfStatement *self, const gchar *key, gui
 
 /* xtext by itself, for values outside statements. */
 void hf_xtext_append (GString *out, const gchar *value, gsize size);
+/* FALSE when it breaks the grammar; @out has some of it then. */
+gboolean hf_xtext_decode (GString *out, const gchar *value, gsize size);
 
 /* RFC 3339 UTC with milliseconds, as everywhere in Holdfast. @out_text has room for 25.
  * A clock before 1970 or behind 9999 is told as the nearest of these. */

@@ -296,6 +296,45 @@ test_usage (void)
   bench_clear (&bench);
 }
 
+static void
+test_original_address (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    const gchar *params;
+    const gchar *want;
+  } rows[] = {
+    { "none", "", "null" },
+    { "plain", " ORCPT=rfc822;alias@example.org", "\"alias@example.org\"" },
+    { "xtext, among others", " NOTIFY=NEVER orcpt=RFC822;a+2Bb+40example.org HOLDFOR=60", "\"a+b@example.org\"" },
+    { "UTF-8", " ORCPT=utf-8;\xc3\xa4@example.org", "\"\xc3\xa4@example.org\"" },
+    { "no address of mail", " ORCPT=x400;alias", "null" },
+    { "no xtext", " ORCPT=rfc822;a+4", "null" },
+    { "a NUL in it", " ORCPT=rfc822;a+00b", "null" },
+  };
+  static const gchar *const args[] = { "list", "--json", NULL };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autofree gchar *lines = g_strdup_printf ("MAIL FROM:<>\r\nRCPT TO:<b@example.org>%s\r\n", rows[i].params);
+      g_autofree gchar *want = g_strdup_printf ("\"orig_address\":%s,", rows[i].want);
+      g_auto (Result) result = { 0 };
+      HfFacts facts = { .at_ms = 1 };
+      Bench bench;
+
+      bench_init (&bench);
+      kit_id (1, &facts.id);
+      kit_segment_record (&bench.segment, &facts, lines, 1, "Subject: x\r\n\r\n", -1);
+      kit_segment_pad (&bench.segment);
+      kit_segment_save (&bench.segment, bench.spool, 65536);
+      result = run (&bench, args);
+      tap_check_int (rows[i].name, result.code, 0);
+      tap_check_has (rows[i].name, result.out->str, want);
+      bench_clear (&bench);
+    }
+}
+
 /* ---- show ---- */
 
 static void
@@ -540,6 +579,7 @@ main (int argc, char **argv)
   static const TapTest tests[] = {
     { "select", test_select },
     { "absent", test_absent },
+    { "original-address", test_original_address },
     { "usage", test_usage },
     { "show", test_show },
     { "show-damaged", test_show_damaged },
