@@ -288,7 +288,7 @@ finish (Audit *self)
     fprintf (stderr, "holdfast audit: the sums do not balance\n");
   if (self->run.incomplete || !hf_books_balance (self->run.books))
     return HF_EXIT_BLIND;
-  if (self->run.intake.mail_lines == 0 && self->run.intake.lines > 0)
+  if (self->run.intake.mail_lines == 0)
     {
       fprintf (stderr, "holdfast audit: no line of Postfix or Sendmail in these logs\n");
       return HF_EXIT_BLIND;
