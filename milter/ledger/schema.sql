@@ -83,7 +83,7 @@ CREATE TABLE incident (
 );
 CREATE TABLE act (id TEXT PRIMARY KEY, at INTEGER, outcome TEXT, reason TEXT, who TEXT) WITHOUT ROWID;
 
--- what stands in the journal, is no whole record, and was settled by an act
+-- what stands in the journal, or is gone from it, is no whole record, and was settled by an act
 CREATE TABLE place (
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, act TEXT NOT NULL,
   PRIMARY KEY (segment, offset)
