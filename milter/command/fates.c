@@ -3,11 +3,13 @@
 
 #include "milter/base/error.h"
 #include "milter/command/fates.h"
+#include "milter/journal/place.h"
 
 #include <string.h>
 
 struct HfFates
 {
+  gchar *spool;
   HfLedger *ledger;
   sqlite3_stmt *find;
   GArray *found;
@@ -38,6 +40,7 @@ hf_fates_open (const gchar *spool, GError **error)
       return NULL;
     }
   self = g_new0 (HfFates, 1);
+  self->spool = g_strdup (spool);
   self->find = hf_ledger_prepare (ledger,
                                   "SELECT r.state, r.outcome, r.detail, r.since FROM envelope e JOIN recipient r ON r.envelope = e.n"
                                   " WHERE e.id = ?1 ORDER BY r.position",
@@ -58,6 +61,7 @@ hf_fates_free (HfFates *self)
   sqlite3_finalize (self->find);
   hf_ledger_free (self->ledger);
   g_array_unref (self->found);
+  g_free (self->spool);
   g_free (self->place.outcome);
   g_free (self->place.reason);
   g_free (self);
@@ -203,6 +207,17 @@ give_missing (HfFates *self, sqlite3_stmt *row, gboolean (*give) (const HfViewEn
   return ok;
 }
 
+/* The books may have come to it, or it may have been carried forward, since @view was opened. */
+static gboolean
+is_missing (const HfFates *self, const HfView *view, GHashTable *seen, sqlite3_stmt *row)
+{
+  const gchar *id = (const gchar *) sqlite3_column_text (row, 1);
+  const guint64 seq = (guint64) sqlite3_column_int64 (row, 2);
+
+  return !g_hash_table_contains (seen, id) && !hf_view_was_trimmed (view, seq)
+         && hf_place_look (self->spool, seq, (guint64) sqlite3_column_int64 (row, 3), id) != HF_PLACE_WHOLE;
+}
+
 gboolean
 hf_fates_each_missing (HfFates *self, const HfView *view, GHashTable *seen,
                        gboolean (*give) (const HfViewEntry *entry, gpointer data, GError **error), gpointer data, GError **error)
@@ -216,8 +231,7 @@ hf_fates_each_missing (HfFates *self, const HfView *view, GHashTable *seen,
   if (row == NULL)
     return FALSE;
   while ((step = sqlite3_step (row)) == SQLITE_ROW)
-    if (!g_hash_table_contains (seen, sqlite3_column_text (row, 1))
-        && !hf_view_was_trimmed (view, (guint64) sqlite3_column_int64 (row, 2)) && !give_missing (self, row, give, data, error))
+    if (is_missing (self, view, seen, row) && !give_missing (self, row, give, data, error))
       return FALSE;
   return step == SQLITE_DONE || hf_ledger_error (self->ledger, error);
 }

@@ -48,7 +48,8 @@ gboolean hf_fates_is_settled (HfFates *self, const HfActs *acts, guint64 seq);
  * @seen: ids of all messages that the journal has
  * @give: called with an entry made from the books, whose copy is damaged
  *
- * Messages whose copy is gone without having been trimmed.
+ * Messages whose copy is gone without having been trimmed.  What came while @view
+ * was read is none: where the books say that it stands it does.
  */
 gboolean hf_fates_each_missing (HfFates *self, const HfView *view, GHashTable *seen,
                                 gboolean (*give) (const HfViewEntry *entry, gpointer data, GError **error), gpointer data,

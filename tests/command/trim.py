@@ -8,6 +8,7 @@ import pwd
 import shlex
 import shutil
 import struct
+import subprocess
 import sys
 import threading
 
@@ -19,11 +20,15 @@ from lib.lab import Lab, run  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
 from lib.segment import Segment  # noqa: E402
 from lib.spool import Spool, whole  # noqa: E402
-from lib.tap import equal, expect  # noqa: E402
+from lib.tap import equal, expect, wait_for  # noqa: E402
 
 F_OFD_SETLK = 37  # linux/fcntl.h
 TEXT = head("settled") + lines("Text.")
 PAIR = ["<one@example.net>", "<two@example.net>"]
+
+
+def has_open(pid, path):
+    return any(os.path.realpath(link) == os.path.realpath(path) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir())
 
 
 class Cases:
@@ -236,6 +241,29 @@ class Cases:
             expect("could not be read" in complaints, complaints)
             expect(gone[0]["id"] not in said, said)
 
+    def newer_is_not_gone(self):
+        """What comes, and is in the books, between a look at the journal and one at them is not taken for missing.  An
+        act that is a pipe holds the command up between the two."""
+        for words in (("list", "--json"), ("settle", "--dry-run", "--json", "--reason", "why", "--until", "2030-01-01")):
+            made, gone = self.without_copies()
+            fifo, other = made.spool / "acts" / "later.act", made.dir / "fifo"
+            fifo.parent.mkdir(exist_ok=True)
+            os.mkfifo(fifo)
+            os.link(fifo, other)
+            process = subprocess.Popen([program("holdfast"), "-c", made.config, *words], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE)
+            wait_for(lambda: has_open(process.pid, fifo.parent), 20, "the command to read the acts")
+            fifo.unlink()
+            segment = Segment(5)
+            newer = segment.message(TEXT)
+            segment.end()
+            made.save(segment)
+            self.audit(made)
+            os.close(os.open(other, os.O_RDWR))
+            said, complaints = process.communicate(timeout=60)
+            equal(process.returncode, 0, f"status of {words}: {complaints}")
+            expect(gone[0]["id"].encode() in said and newer.encode() not in said, f"{words} tells of what came later: {said}")
+
     # trim
 
     def provisional_stays(self):
@@ -384,7 +412,7 @@ def main():
         cases = Cases(place)
         names = ("needs_reason", "asks", "tried_once", "only_looks", "filters", "nothing_new", "who_and_why", "belongs_to_the_spool",
                  "damaged_act", "gone_copies_are_settled", "gone_copies_are_settled_by_filter", "explains_gone_copy",
-                 "unreadable_is_not_gone", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
+                 "unreadable_is_not_gone", "newer_is_not_gone", "provisional_stays", "trims", "in_several_runs", "missing", "retention",
                  "damage_is_settled_by_its_place", "unsettled_copy_of_two", "changed_while_asked",
                  "changed_while_waiting", "not_allowed")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
