@@ -154,7 +154,7 @@ static gboolean
 tell_missing (const Verify *self, guint64 seq, GError **error)
 {
   const gchar *fault = is_settled (self, seq) ? "an operator settled all that the books know of it"
-                                              : "the segment behind it names it, and no note says that it was trimmed";
+                                              : "it was there, and no note says that it was trimmed";
   HfSegmentName name;
 
   hf_segment_name (seq, &name);

@@ -23,14 +23,16 @@ gboolean
 hf_ledger_error (HfLedger *self, GError **error)
 {
   const int code = sqlite3_errcode (self->db) & 0xff;
+  const gboolean damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 
   return hf_error_set (error,
                        code == SQLITE_FULL                                ? HF_ERROR_FULL
                        : code == SQLITE_BUSY || code == SQLITE_LOCKED     ? HF_ERROR_BUSY
-                       : code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? HF_ERROR_CORRUPT
+                       : damaged                                          ? HF_ERROR_CORRUPT
                        : code == SQLITE_CANTOPEN || code == SQLITE_PERM   ? HF_ERROR_DENIED
                                                                           : HF_ERROR_IO,
-                       "ledger", "ledger '%s': %s", self->path, sqlite3_errmsg (self->db));
+                       "ledger", "ledger '%s': %s%s", self->path, sqlite3_errmsg (self->db),
+                       damaged ? "; holdfast-auditor --rebuild makes it anew from books and journal" : "");
 }
 
 static gboolean

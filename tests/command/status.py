@@ -97,7 +97,7 @@ class Cases:
             (made.spool / name).unlink(missing_ok=True)
         (made.spool / "ledger.db").write_bytes(b"no ledger" * 1000)
         _, why = whole(made.command("status", check=False), 3, "status of a broken ledger")
-        expect("ledger" in why, why)
+        expect("ledger" in why and "--rebuild" in why, why)
 
     def not_allowed(self):
         made = self.spool()
