@@ -150,9 +150,10 @@ enter_not_taken (HfBooks *self, const HfLogEvent *event)
     return;
   take_hint (message, event);
   if (message->closed == HF_CLOSED_NOT
-      && (event->kind == HF_LOG_CANCELED || !(message->accepted && message->active)))
+      && (event->kind == HF_LOG_CANCELED || !(message->accepted && (message->active || message->held))))
     {
       message->accepted = FALSE;
+      message->held = FALSE;
       hf_books_close (self, message, closed[event->kind]);
     }
   hf_books_review (self, message);

@@ -134,8 +134,10 @@ parse_disconnect (HfSlice text, HfLogEvent *out)
   return HF_PARSE_EVENT;
 }
 
-/* "lost connection after DATA (14 bytes) from …".  After END-OF-MESSAGE nothing
- * is known: the file may be committed. */
+/* "lost connection after DATA (14 bytes) from …": the body was not finished.  With
+ * no count of octets it was the command that was refused or had no answer, maybe
+ * because no recipient was taken: then there is no message to speak of.  After
+ * END-OF-MESSAGE nothing is known: the file may be committed. */
 static HfParsed
 parse_broken_session (HfSlice text, HfLogEvent *out)
 {
@@ -146,8 +148,7 @@ parse_broken_session (HfSlice text, HfLogEvent *out)
   if (!hf_slice_is (reason, "lost connection") && !hf_slice_is (reason, "timeout")
       && !hf_slice_is (reason, "too many errors"))
     return HF_PARSE_UNKNOWN;
-  if (hf_slice_starts (rest, "DATA (") || hf_slice_starts (rest, "BDAT (")
-      || hf_slice_starts (rest, "DATA ") || hf_slice_starts (rest, "BDAT "))
+  if (hf_slice_starts (rest, "DATA (") || hf_slice_starts (rest, "BDAT ("))
     return hf_log_event_of (out, HF_LOG_ABORTED);
   return hf_log_event_of (out, HF_LOG_NOTHING);
 }

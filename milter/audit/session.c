@@ -25,6 +25,7 @@ struct HfSession
   guint64 key;
   GPtrArray *unresolved; /* of HfMessage, in the order of their opening */
   HfMessage *only;       /* the session's one message, while it is the only one */
+  HfMessage *newest;     /* the one it opened last, while that is unresolved */
   guint opened;
   guint taken;           /* 250s that are known from other lines */
 };
@@ -95,6 +96,7 @@ hf_session_join (HfBooks *books, HfMessage *message, const HfLogEvent *event)
     self->only->session = NULL;
   self->opened++;
   self->only = self->opened == 1 ? message : NULL;
+  self->newest = message;
   g_ptr_array_add (self->unresolved, message);
   message->session = self;
   message->unresolved = TRUE;
@@ -109,6 +111,8 @@ hf_session_resolve (HfMessage *message, gboolean taken)
     return;
   message->unresolved = FALSE;
   g_ptr_array_remove (self->unresolved, message);
+  if (self->newest == message)
+    self->newest = NULL;
   if (taken)
     self->taken++;
   if (self->only != message)
@@ -126,6 +130,8 @@ hf_session_forget (HfMessage *message)
     g_ptr_array_remove (self->unresolved, message);
   if (self->only == message)
     self->only = NULL;
+  if (self->newest == message)
+    self->newest = NULL;
   message->session = NULL;
 }
 
@@ -167,17 +173,18 @@ hf_session_apply_policies (HfBooks *books, HfMessage *message)
     clear_policies (self);
 }
 
-/* "lost connection after DATA": the newest message of the session was never
- * finished.  When a queue id stands before it, entry.c does this. */
+/* "lost connection after DATA (14 bytes)": the message that the session opened
+ * last was never finished.  An older one was, and one that is held may have been,
+ * if the line of the last is missing: the session's end counts them.  When a queue
+ * id stands before it, entry.c does this. */
 void
 hf_session_aborted (HfBooks *books, const HfLogEvent *event)
 {
   HfSession *self = find (books, event);
-  HfMessage *message;
+  HfMessage *message = self != NULL ? self->newest : NULL;
 
-  if (self == NULL || self->unresolved->len == 0)
+  if (message == NULL || message->held)
     return;
-  message = g_ptr_array_index (self->unresolved, self->unresolved->len - 1);
   hf_books_add_evidence (books, message, event);
   hf_books_close (books, message, HF_CLOSED_ABORTED);
   hf_books_review (books, message);
@@ -201,12 +208,17 @@ resolve_as (HfBooks *books, HfMessage *message, const HfLogEvent *event, gboolea
   if (taken)
     hf_books_accept (books, message);
   else
-    hf_books_close (books, message, HF_CLOSED_ABORTED);
+    {
+      message->held = FALSE;
+      hf_books_close (books, message, HF_CLOSED_ABORTED);
+    }
   hf_books_review (books, message);
 }
 
 /* Which of the unresolved got their 250: all, those whose content was seen, none
- * of them, or nobody knows.  Chunks (BDAT) are not counted as messages. */
+ * of them, or nobody knows.  Chunks (BDAT) are not counted as messages.  What is
+ * held has no line of the queue manager that would put a mistake right: it was not
+ * taken only where no message was. */
 static void
 judge (HfBooks *books, HfSession *self, const HfLogEvent *event)
 {
@@ -225,9 +237,9 @@ judge (HfBooks *books, HfSession *self, const HfLogEvent *event)
         resolve_as (books, message, event, TRUE);
       else if (none)
         resolve_as (books, message, event, FALSE);
-      else if (by_content)
-        resolve_as (books, message, event, message->has_content);
-      else if (!message->has_content)
+      else if (by_content && message->has_content)
+        resolve_as (books, message, event, TRUE);
+      else if (!message->has_content && !message->held)
         resolve_as (books, message, event, FALSE);
     }
 }

@@ -98,7 +98,7 @@ verdict_unsettled (const HfVerdictContext *context, const HfMessage *message, Hf
     return finding (HF_STATE_VOID, HF_REASON_PROBE);
   if (message->closed == HF_CLOSED_REFUSED)
     return finding (HF_STATE_VOID, HF_REASON_REFUSED);
-  if (message->closed == HF_CLOSED_ABORTED)
+  if (message->closed == HF_CLOSED_ABORTED && !message->held) /* what is held was finished, or it is not known */
     return finding (HF_STATE_VOID, HF_REASON_ABORTED);
   if (message->closed == HF_CLOSED_CANCELED)
     return finding (HF_STATE_VOID, HF_REASON_CANCELED);

@@ -1,5 +1,5 @@
 /* test-guards-delivered.c - no false comfort: what would wrongly be called
- * delivered
+ * delivered, or void
  *
  * One row or more for each row of the second table of guards, and the forgeries.
  */
@@ -237,6 +237,59 @@ static const BooksRow other_rows[] = {
     "AAAA01\n b@example.net:" RELAYED, FALSE },
 };
 
+#define HOLD(id) \
+  "postfix/cleanup[8]: " id ": hold: header X-Rule: hold from c.example.org[192.0.2.1]; from=<a@example.org> " \
+  "to=<b@example.net> proto=ESMTP helo=<c>: by rule\n"
+#define REFUSED_RCPT \
+  "postfix/smtpd[7]: NOQUEUE: reject: RCPT from c.example.org[192.0.2.1]: 550 5.1.1 <no@example.net>: unknown; " \
+  "from=<a@example.org> to=<no@example.net> proto=ESMTP helo=<c>\n"
+#define LOST_AFTER(what) "postfix/smtpd[7]: lost connection after " what " from c.example.org[192.0.2.1]\n"
+#define DISCONNECT(counts) "postfix/smtpd[7]: disconnect from c.example.org[192.0.2.1] " counts "\n"
+#define HELD "AAAA01\n b@example.net: open (held)\n"
+
+static const BooksRow taken_rows[] = {
+  { "held, and the next transaction breaks off at the command DATA",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") REFUSED_RCPT LOST_AFTER ("DATA")
+    DISCONNECT ("ehlo=1 mail=2 rcpt=1/2 data=1/2 commands=5/7"),
+    HELD, FALSE },
+  { "the same at the command BDAT, and nothing is counted",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") REFUSED_RCPT LOST_AFTER ("BDAT")
+    "postfix/smtpd[7]: disconnect from c.example.org[192.0.2.1]\n",
+    "AAAA01\n b@example.net: provisional (acceptance not seen)\n", FALSE },
+  { "held, and the next message's own first line is missing",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") LOST_AFTER ("DATA (14 bytes)")
+    DISCONNECT ("ehlo=1 mail=2 rcpt=2 data=1/2 commands=6/7"),
+    HELD, FALSE },
+  { "held, and the next message is refused before its body breaks off",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") CLIENT ("BBBB02")
+    "postfix/cleanup[8]: BBBB02: reject: header Subject: x from c.example.org[192.0.2.1]; from=<a@example.org> "
+    "to=<c@example.net> proto=ESMTP helo=<c>: 5.7.1 no\n" LOST_AFTER ("DATA (14 bytes)")
+    DISCONNECT ("ehlo=1 mail=2 rcpt=2 data=1/2 commands=6/7"),
+    HELD "BBBB02\n c@example.net: void (refused)\n", FALSE },
+  { "taken, and the next message is refused before its body breaks off",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") CLIENT ("BBBB02")
+    "postfix/cleanup[8]: BBBB02: reject: header Subject: x from c.example.org[192.0.2.1]; from=<a@example.org> "
+    "to=<c@example.net> proto=ESMTP helo=<c>: 5.7.1 no\n" LOST_AFTER ("DATA (14 bytes)")
+    DISCONNECT ("ehlo=1 mail=2 rcpt=2 data=1/2 commands=6/7"),
+    "AAAA01\n ?: open (queued)\nBBBB02\n c@example.net: void (refused)\n", FALSE },
+  { "of two the second is not finished",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") CLIENT ("BBBB02") HEADERS ("BBBB02")
+    LOST_AFTER ("DATA (14 bytes)") DISCONNECT ("ehlo=1 mail=2 rcpt=2 data=1/2 commands=6/7"),
+    HELD "BBBB02\n ?: void (not finished by the client)\n", FALSE },
+  { "held before its body broke off: no message of the session was taken",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") HEADERS ("AAAA01") LOST_AFTER ("DATA (14 bytes)")
+    DISCONNECT ("ehlo=1 mail=1 rcpt=1 data=0/1 commands=3/4"),
+    "AAAA01\n b@example.net: void (not finished by the client)\n", FALSE },
+  { "held, and it is not known which of two was taken",
+    CONNECT CLIENT ("AAAA01") HOLD ("AAAA01") CLIENT ("BBBB02") HEADERS ("BBBB02")
+    DISCONNECT ("ehlo=1 mail=2 rcpt=2 data=1/2 commands=6/7"),
+    "AAAA01\n b@example.net: provisional (acceptance not seen)\nBBBB02\n ?: open (queued)\n", FALSE },
+  { "held by an operator, and a later line seems to refuse it",
+    TAKEN ("AAAA01", "1") "postfix/postsuper[50]: AAAA01: placed on hold\n"
+    "postfix/smtpd[7]: warning: AAAA01: queue file size limit exceeded\n",
+    "AAAA01\n ?: open (held)\n", FALSE },
+};
+
 static const BooksRow forgery_rows[] = {
   { "a header that quotes a result",
     CONNECT CLIENT ("AAAA01")
@@ -342,6 +395,12 @@ test_other (void)
 }
 
 static void
+test_taken (void)
+{
+  books_rows_check (taken_rows, G_N_ELEMENTS (taken_rows));
+}
+
+static void
 test_forgery (void)
 {
   books_rows_check (forgery_rows, G_N_ELEMENTS (forgery_rows));
@@ -352,6 +411,7 @@ static const TapTest tests[] = {
   { "legs and redelivery", test_legs },
   { "discarded", test_discarded },
   { "probes, ids, notifications, clocks", test_other },
+  { "taken, though the session breaks off", test_taken },
   { "forgeries", test_forgery },
   { NULL, NULL },
 };

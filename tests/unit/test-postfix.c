@@ -69,6 +69,7 @@ static const Row rows[] = {
   { "too many hops", C "warning: AAAA01: message rejected: hopcount exceeded", EVENT, HF_LOG_REFUSED, "AAAA01" },
   { "lost connection", S "lost connection after DATA (14 bytes) from h[192.0.2.1]", EVENT, HF_LOG_ABORTED, "" },
   { "lost connection, 3.12", S "AAAA01: lost connection after BDAT (20 bytes) from h[192.0.2.1]", EVENT, HF_LOG_ABORTED, "AAAA01" },
+  { "lost connection at the command", S "lost connection after DATA from h[192.0.2.1]", EVENT, NOT, "" },
   { "lost connection before anything", S "lost connection after RCPT from h[192.0.2.1]", EVENT, NOT, "" },
   { "timeout after the end: nobody knows", S "timeout after END-OF-MESSAGE from h[192.0.2.1]", EVENT, NOT, "" },
   { "proxy accepted", S "proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as AAAA01; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_PROXIED, "AAAA01" },

@@ -6,7 +6,7 @@ import threading
 
 from ..auditor import BLIND_QUEUE, BOOKS_DAMAGED, GAP, LOST, TABLES, UNACCOUNTED, Auditor, same_dumps, spoil_books
 from ..holdfast import USER, program
-from ..messages import plain
+from ..messages import Message, head, lines, plain
 from ..suite import rounds, scenario
 from ..tap import equal, expect, wait_for
 
@@ -209,6 +209,21 @@ def wiped(site):
     auditor.once()
     for queue_id, recipient in mail.items():
         equal(auditor.fates(queue_id), {recipient: ("lost", None)}, "after a restart")
+
+
+@scenario("mail on hold is not void because a later transaction of its session has no recipient and breaks off", only="postfix")
+def held_and_broken_off(site):
+    _, auditor = begin(site)
+    with site.mta.client() as client:
+        queue_id = client.send(Message("held", head("held", "X-Rule: hold") + lines("Text."))).queue_id
+        equal(client.mail("sender@example.org").code, 250, "reply to the next MAIL")
+        equal(client.rcpt("unwanted@example.net").code, 550, "reply to its only RCPT")
+        equal(client.command("DATA").code, 554, "reply to DATA without a recipient")
+        client.drop()
+    site.mta.wait_log("lost connection after DATA from")
+    site.mta.wait_log("data=1/2")
+    auditor.once()
+    equal(auditor.fates(queue_id), {"recipient@example.net": ("open", None)}, "the fate of the held one")
 
 
 @scenario("postsuper -d ALL names no message: what it took is unaccounted, and says so", only="postfix")
