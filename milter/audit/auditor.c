@@ -224,6 +224,14 @@ next_line (HfAuditor *self, gint64 now_ms, gboolean last, HfFollowItem *item, GE
 }
 
 static void
+tell_log_back (HfAuditor *self)
+{
+  if (self->log_failed)
+    hf_event (HF_EVENT_LOG_BACK, NULL, "log", self->config->mta_log, NULL);
+  self->log_failed = FALSE;
+}
+
+static void
 read_log (HfAuditor *self, gint64 now_ms, gboolean last)
 {
   g_autoptr (GError) error = NULL;
@@ -240,7 +248,7 @@ read_log (HfAuditor *self, gint64 now_ms, gboolean last)
           self->log_idle = TRUE;
           return;
         }
-      self->log_failed = FALSE;
+      tell_log_back (self);
       if (item.kind == HF_FOLLOW_IDLE || item.kind == HF_FOLLOW_END)
         {
           self->log_idle = TRUE;
@@ -409,6 +417,12 @@ look_after_journal (HfAuditor *self, gboolean last, GError **error)
   return hf_presence_watch (&self->presence, error)
          && hf_scrub_work (self->scrub, MIN (self->journal.seq, self->committed_journal.seq), error) && commit (self, error)
          && trim (self, last, error);
+}
+
+gboolean
+hf_auditor_reads_log (const HfAuditor *self)
+{
+  return !self->log_failed;
 }
 
 gboolean

@@ -36,4 +36,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfAuditor, hf_auditor_free)
  */
 gboolean hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **error);
 
+/* FALSE when the log could not be read in the last round. */
+gboolean hf_auditor_reads_log (const HfAuditor *self);
+
 G_END_DECLS

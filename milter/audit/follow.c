@@ -20,6 +20,10 @@
  * logger writes to the old file until it is told. */
 #define QUIET_MS 2000
 
+/* How long the log may be absent, as it is for a moment in rotation, before that
+ * is told. */
+#define ABSENT_MS (10 * 1000)
+
 struct HfFollow
 {
   gchar *path;
@@ -37,6 +41,7 @@ struct HfFollow
   gboolean was_idle;
   gboolean finishing; /* the log has another name and is quiet: its last line may lack an end */
   gint64 left_ms;     /* when the log was first seen under another name; 0 else */
+  gint64 absent_ms;   /* since when there was no log to open; 0: there is one */
   const gchar *gap;   /* to be told next */
   guint16 n_files;
   gint64 read_ms;
@@ -225,15 +230,25 @@ open_part (HfFollow *self, GError **error)
   self->first_line = 0;
   self->new_file = TRUE;
   self->left_ms = 0;
+  self->absent_ms = 0;
   self->finishing = FALSE;
   self->n_files++;
   return TRUE;
 }
 
+/* TRUE while the log is only on its way from one name to the other. */
+static gboolean
+may_be_rotated (HfFollow *self, gint64 now_ms, gboolean last_look)
+{
+  if (self->absent_ms == 0 || now_ms < self->absent_ms)
+    self->absent_ms = now_ms;
+  return !last_look && now_ms - self->absent_ms < ABSENT_MS;
+}
+
 /* A part that can't be opened any more is a gap, and the next is tried; the log
  * itself is waited for. */
 static gboolean
-open_next (HfFollow *self, GError **error)
+open_next (HfFollow *self, gint64 now_ms, gboolean last_look, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   const gboolean older = !g_queue_is_empty (&self->row);
@@ -248,7 +263,7 @@ open_next (HfFollow *self, GError **error)
       self->gap = "a part of the log can't be read";
       return TRUE;
     }
-  if (g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND))
+  if (g_error_matches (failed, HF_ERROR, HF_ERROR_NOT_FOUND) && may_be_rotated (self, now_ms, last_look))
     return TRUE;
   g_propagate_error (error, g_steal_pointer (&failed));
   return FALSE;
@@ -390,7 +405,7 @@ hf_follow_next (HfFollow *self, gint64 now_ms, gboolean last_look, HfFollowItem 
           tell_gap (self, out);
           return TRUE;
         }
-      if (self->part == NULL && !open_next (self, error))
+      if (self->part == NULL && !open_next (self, now_ms, last_look, error))
         return FALSE;
       if (self->part == NULL && self->gap == NULL)
         {

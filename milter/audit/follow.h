@@ -61,7 +61,8 @@ typedef struct HfFollow HfFollow;
  * @since_ms: without @from: begin with the oldest rotated file that was written
  *   to since; G_MAXINT64 for the present file alone
  *
- * A file that does not exist yet is waited for.
+ * A file that does not exist yet is waited for; after ten seconds that is told,
+ * as it is at once where the look is the last one.
  */
 HfFollow *hf_follow_new (const gchar *path, const HfFollowPosition *from, gint64 since_ms);
 void hf_follow_free (HfFollow *self);
@@ -72,7 +73,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfFollow, hf_follow_free)
  * @now_ms: wall clock
  * @last_look: no other comes, so a new file is gone over to at once
  *
- * FALSE with HF_ERROR_DENIED or HF_ERROR_IO; the call may be tried again.
+ * FALSE with HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO; the call may be
+ * tried again.
  */
 gboolean hf_follow_next (HfFollow *self, gint64 now_ms, gboolean last_look, HfFollowItem *out, GError **error);
 

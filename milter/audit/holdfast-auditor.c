@@ -1,7 +1,7 @@
 /* holdfast-auditor.c - the auditor's life: start, rounds, stop
  *
  * Exit codes: 0 stopped in order, or --once is through; 2 usage or
- * configuration; 3 anything else.
+ * configuration; 3 anything else, as a log that --once could not read.
  */
 #include <config.h>
 
@@ -103,7 +103,7 @@ run (const HfConfig *config, gboolean once, gboolean rebuild)
       return EXIT_OTHER;
     }
   hf_event (HF_EVENT_AUDITOR_STOPPED, NULL, NULL);
-  return EXIT_FINE;
+  return once && !hf_auditor_reads_log (auditor) ? EXIT_OTHER : EXIT_FINE;
 }
 
 int

@@ -139,7 +139,8 @@ HF_EVENT (LOG_GAP, 504, WARNING, "lines of the MTA's log are missing",
           "The text says how this was noticed. Mail that was open at that time and does not turn up again is "
           "unaccounted, never lost. Look at the log's rotation and its rate limits.")
 HF_EVENT (LOG_UNREADABLE, 505, ERROR, "MTA's log not readable",
-          "The books stand still until it can be read. Check [mta] log and the auditor's groups.")
+          "The books stand still until it can be read; where it is not there at all, that is told after ten "
+          "seconds. Check [mta] log and the auditor's groups.")
 HF_EVENT (QUEUE_UNKNOWN, 506, WARNING, "MTA's queue not readable",
           "Without a look at the queue no mail is called lost for being absent from it. A stopped MTA is no "
           "empty queue.")
@@ -173,6 +174,8 @@ HF_EVENT (CARRY_FAILED, 516, ERROR, "mail not carried forward",
 HF_EVENT (NOTHING_TO_RELEASE, 517, WARNING, "no room on spool, and no copy may go",
           "Free space or inodes are below the warning mark, and every copy that is left is of mail that is not "
           "settled, or is needed to read one. Make room elsewhere; see what is open with holdfast list.")
+HF_EVENT (LOG_BACK, 518, NOTICE, "MTA's log readable again",
+          "The auditor goes on where it was.")
 
 HF_EVENT (SCRUB_PASSED, 521, INFO, "journal read again",
           "Every closed segment was read from the device and verified; the field counts the octets. What was found "

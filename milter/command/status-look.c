@@ -19,6 +19,10 @@
 /* Settling times are taken from so many of the newest messages. */
 #define SAMPLE "50000"
 
+/* A queue that could not be asked for so long, and so many looks, needs a hand. */
+#define QUEUE_LATE_MS (15 * 60 * 1000)
+#define QUEUE_LOOKS 3
+
 const gchar *const hf_status_states[HF_STATUS_STATES]
     = { "void", "provisional", "settled", "open", "unaccounted", "lost" };
 
@@ -311,6 +315,16 @@ measure_log (HfStatus *self, const HfConfig *config, const gchar *value, const g
     self->log_behind = (gint64) ((guint64) st.st_size - position.offset);
 }
 
+/* Whether log and queue are read: by the mail that they should speak of. */
+static gboolean
+measure_witnesses (HfStatus *self, HfLedger *ledger, const HfConfig *config, GError **error)
+{
+  self->queue_late_ms = MAX (QUEUE_LATE_MS, QUEUE_LOOKS * config->audit_snapshot_interval);
+  return ask (ledger, "SELECT min (at) FROM envelope", -1, &self->oldest_mail_ms, error)
+         && ask (ledger, "SELECT max (at) FROM envelope", -1, &self->newest_mail_ms, error)
+         && ask (ledger, "SELECT at FROM snapshot ORDER BY n DESC LIMIT 1", -1, &self->queue_asked_ms, error);
+}
+
 /* Octets of the journal that the books have not come to. */
 static void
 measure_journal (HfStatus *self, const GArray *extents, const gchar *value)
@@ -366,7 +380,7 @@ measure_keeping (HfStatus *self, HfLedger *ledger, const HfConfig *config, GErro
 }
 
 static gboolean
-look_at_books (HfStatus *self, const HfConfig *config, const GArray *extents, gint64 *out_first_ms, GError **error)
+look_at_books (HfStatus *self, const HfConfig *config, const GArray *extents, GError **error)
 {
   g_autoptr (GError) failed = NULL;
   g_autoptr (HfLedger) ledger = hf_ledger_open (config->spool_directory, HF_LEDGER_READ, &failed);
@@ -380,11 +394,11 @@ look_at_books (HfStatus *self, const HfConfig *config, const GArray *extents, gi
     }
   self->has_ledger = TRUE;
   self->auditor_runs = look_at_lock (config->spool_directory, HF_BOOKS_DIRECTORY, HF_BOOKS_LOCK, &self->auditor_since_ms);
-  return take_positions (self, ledger, config, extents, error) && count_states (self, ledger, error)
+  return take_positions (self, ledger, config, extents, error) && measure_witnesses (self, ledger, config, error)
+         && count_states (self, ledger, error)
          && count_copies (self, ledger, error) && find_oldest (ledger, "open", &self->open, error)
          && find_oldest (ledger, "lost", &self->lost, error) && find_oldest (ledger, "unaccounted", &self->unaccounted, error)
-         && measure_keeping (self, ledger, config, error)
-         && ask (ledger, "SELECT min (at) FROM envelope", -1, out_first_ms, error);
+         && measure_keeping (self, ledger, config, error);
 }
 
 /* ---- all of it ---- */
@@ -394,15 +408,17 @@ hf_status_look (const HfConfig *config, HfStatus *out_status, GError **error)
 {
   g_autoptr (GArray) segments = g_array_new (FALSE, FALSE, sizeof (HfForecastSegment));
   g_autoptr (GArray) extents = g_array_new (FALSE, FALSE, sizeof (Extent));
-  HfForecastFacts facts = { .segments = segments, .books_since_ms = -1 };
+  HfForecastFacts facts = { .segments = segments };
 
   *out_status = (HfStatus){ .now_ms = hf_sys_wall_ms (), .filter_since_ms = -1, .auditor_since_ms = -1, .log_read_ms = -1,
-                            .log_behind = -1, .kept_ms = -1, .damaged_since_ms = -1 };
+                            .log_behind = -1, .oldest_mail_ms = -1, .newest_mail_ms = -1, .queue_asked_ms = -1,
+                            .kept_ms = -1, .damaged_since_ms = -1 };
   out_status->needs = hf_status_needs_new ();
   hf_scrub_position_init (&out_status->scrub);
   if (!look_at_room (out_status, config, error) || !look_at_journal (out_status, config->spool_directory, segments, extents, error)
-      || !look_at_books (out_status, config, extents, &facts.books_since_ms, error))
+      || !look_at_books (out_status, config, extents, error))
     return FALSE;
+  facts.books_since_ms = out_status->oldest_mail_ms;
   facts.now_ms = out_status->now_ms;
   facts.kept_ms = out_status->kept_ms;
   facts.books_octets = out_status->has_ledger ? octets_of_books (config->spool_directory) : 0;

@@ -68,6 +68,9 @@ typedef struct
   gint64 log_read_ms;     /* when the newest line was read */
   gint64 log_behind;      /* octets of the log that are not read; -1: not known */
   guint64 journal_behind; /* octets of the journal */
+  gint64 oldest_mail_ms, newest_mail_ms; /* when they were journaled */
+  gint64 queue_asked_ms;  /* when the MTA's queue was last looked at */
+  gint64 queue_late_ms;   /* how long after that it should have been again */
   HfScrubPosition scrub;
   guint64 by_state[HF_STATUS_STATES];
   guint64 damaged, damaged_open; /* copies; of these, not settled by an act */

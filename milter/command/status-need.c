@@ -8,6 +8,9 @@
 /* The log is read within seconds; so long, and somebody has to look. */
 #define BEHIND_MS (5 * 60 * 1000)
 
+/* The first line of a log comes before the message that it speaks of. */
+#define FIRST_LINE_MS (60 * 1000)
+
 /* A disk has to be got within this. */
 #define FULL_SOON_DAYS 7
 
@@ -46,11 +49,55 @@ count (guint64 number, const gchar *one, const gchar *more, const gchar *rest)
   return g_strconcat (text, rest, NULL);
 }
 
+/* Mail came, and of the log nothing. */
+static gboolean
+has_no_log (const HfStatus *status)
+{
+  return status->log_read_ms < 0 && status->oldest_mail_ms >= 0 && status->now_ms - status->oldest_mail_ms > FIRST_LINE_MS;
+}
+
+/* Without new mail a log that is not there under its name has nothing to say. */
+static gboolean
+has_lost_log (const HfStatus *status)
+{
+  return status->log_behind < 0 && status->log_read_ms >= 0 && status->newest_mail_ms > status->log_read_ms
+         && status->now_ms - status->log_read_ms > BEHIND_MS;
+}
+
+static gboolean
+is_behind (const HfStatus *status)
+{
+  return status->log_behind > 0 && status->log_read_ms >= 0 && status->now_ms - status->log_read_ms > BEHIND_MS;
+}
+
+/* Looks at the queue wait for the log. */
+static gboolean
+is_blind_for_queue (const HfStatus *status)
+{
+  return status->oldest_mail_ms >= 0 && status->log_behind <= 0 && status->journal_behind == 0
+         && status->now_ms - MAX (status->queue_asked_ms, status->auditor_since_ms) > status->queue_late_ms;
+}
+
+static void
+need_log_and_queue (HfStatus *status)
+{
+  if (has_no_log (status))
+    add (status, g_strdup ("Mail came, and the auditor has read no line of the MTA's log: is [mta] log right?"),
+         g_strdup ("journalctl -t holdfast-auditor"), status->oldest_mail_ms);
+  else if (has_lost_log (status))
+    add (status, g_strdup ("Mail came, and the auditor can't read the MTA's log any more."),
+         g_strdup ("journalctl -t holdfast-auditor"), status->log_read_ms);
+  else if (is_behind (status))
+    add (status, g_strdup ("The auditor has stopped reading the MTA's log."), g_strdup ("journalctl -t holdfast-auditor"),
+         status->log_read_ms);
+  else if (is_blind_for_queue (status))
+    add (status, g_strdup ("The auditor can't see the MTA's queue: mail that vanishes from it is not found out."),
+         g_strdup ("journalctl -t holdfast-auditor"), status->queue_asked_ms);
+}
+
 static void
 need_programs (HfStatus *status)
 {
-  const gboolean is_behind = status->log_behind > 0 && status->log_read_ms >= 0
-                             && status->now_ms - status->log_read_ms > BEHIND_MS;
 
   if (!status->has_journal)
     add (status, g_strdup ("There is no journal: the filter has never run here."), g_strdup ("holdfast-milter -t"), -1);
@@ -59,9 +106,8 @@ need_programs (HfStatus *status)
   if (status->has_ledger && !status->auditor_runs)
     add (status, g_strdup ("The auditor does not run: what becomes of mail is not seen, and nothing is trimmed."),
          g_strdup ("systemctl status holdfast-auditor"), -1);
-  else if (status->auditor_runs && is_behind)
-    add (status, g_strdup ("The auditor has stopped reading the MTA's log."), g_strdup ("journalctl -t holdfast-auditor"),
-         status->log_read_ms);
+  else if (status->auditor_runs)
+    need_log_and_queue (status);
 }
 
 static void

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The auditor on a journal, a log and books written by hand: what is missing is told, and made good from what is there."""
+import contextlib
 import gzip
+import json
 import os
 import pathlib
 import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -21,6 +24,7 @@ from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
 
 GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED, JOURNAL_AWAY = "HF-504", "HF-507", "HF-510", "HF-501", "HF-306"
+NO_LOG, LOG_BACK = "HF-505", "HF-518"
 RELAYED = {"recipient@example.net": ("settled", "relayed")}
 UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
 JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
@@ -85,12 +89,65 @@ class Cases:
 
     def silent_from_the_start(self):
         made = self.site([(0, "AAAA01"), (60, "AAAA02")])
-        equal(self.once(made).count(GAP), 1, "gaps told where the log never was")
-        equal(self.once(made).count(GAP), 1, "and again after a restart")
+        equal(self.once(made, status=3).count(GAP), 1, "gaps told where the log never was")
+        equal(self.once(made, status=3).count(GAP), 1, "and again after a restart")
         equal(self.fates(made), [UNCONFIRMED, UNCONFIRMED], "fates")
         made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1) + log_lines("AAAA02", 61))
         expect(GAP not in self.once(made), "a gap was told in a log that has all")
         equal(self.fates(made), [RELAYED, RELAYED], "fates")
+
+    def log_misnamed(self):
+        made = self.site([(0, "AAAA01")], audit__gap_after="7d")
+        for what in ("no file", "a directory"):
+            said = self.once(made, status=3)
+            expect(NO_LOG in said and str(made.log_path) in said, f"a log that is {what} is not told: {said}")
+            made.log_path.mkdir(exist_ok=True)
+        made.log_path.rmdir()
+        with self.auditor(made) as said:
+            wait_for(lambda: NO_LOG in said(), 30, "that there is no log to be told")
+            expect("[mta] log" in self.needs(made), f"the status of an auditor without a log: {self.needs(made)}")
+            self.write(made.log_path, log_text(log_lines("AAAA01", 1)))
+            wait_for(lambda: self.fates(made) == [RELAYED], 20, "the log to be read")
+            equal((said().count(NO_LOG), said().count(LOG_BACK)), (1, 1), "how often it was told that the log is not there, and that it is")
+            equal(self.needs(made), "", "needs once it is read")
+
+    def log_gone(self):
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1), audit__gap_after="7d")
+        with self.auditor(made):
+            wait_for(lambda: self.fates(made) == [RELAYED], 20, "the log to be read")
+            made.log_path.rename(self.lab.dir / "elsewhere.log")
+            equal(self.needs(made), "", "needs while no mail came since")
+            with sqlite3.connect(made.spool / "ledger.db") as ledger:     # as if an hour had passed
+                ledger.execute("UPDATE position SET value = substr (value, 1, instr (value, ' read=')) || 'read=' || ?"
+                               " WHERE source = 'file'", ((time.time_ns() // 1000000) - 3600000,))
+                ledger.execute("UPDATE envelope SET at = ?", ((time.time_ns() // 1000000) - 1800000,))
+            expect("can't read the MTA's log" in self.needs(made), f"the status of an auditor whose log is gone: {self.needs(made)}")
+
+    def queue_unseen(self):
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
+        with self.auditor(made):
+            wait_for(lambda: self.fates(made) == [RELAYED], 20, "the log to be read")
+            equal(self.needs(made), "", "needs of an auditor that has just begun")
+            an_hour_ago = time.time() - 3600
+            os.utime(made.spool / "books" / "lock", (an_hour_ago, an_hour_ago))    # which tells since when it runs
+            expect("queue" in self.needs(made), f"the status of an auditor that can't see the queue: {self.needs(made)}")
+
+    @contextlib.contextmanager
+    def auditor(self, made):
+        """Runs as a daemon; gives what it said."""
+        path = self.lab.dir / f"auditor-{self.number}.log"
+        process = self.lab.spawn([str(program("holdfast-auditor")), "-c", str(made.config)], path, cwd="/")
+        try:
+            wait_for(lambda: path.exists() and STARTED in path.read_text(), 20, "the auditor to start")
+            yield path.read_text
+        finally:
+            process.terminate()
+            equal(process.wait(20), 0, "status of the auditor")
+
+    def needs(self, made):
+        """What status says of the auditor; no filter runs here."""
+        found = json.loads(made.command("status", "--json", check=False).stdout)
+        return " ".join(need["what"] for need in found["needs"] if "filter" not in need["what"])
 
     def silent_later(self):
         made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1))
@@ -256,7 +313,7 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
+        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",
                  "systemd_journal", "unread_lines_keep_void_mail")

@@ -7,6 +7,7 @@
 
 #include "milter/audit/follow-journald.h"
 #include "milter/audit/follow.h"
+#include "milter/base/error.h"
 #include "tests/unit/tap.h"
 
 #include <errno.h>
@@ -156,6 +157,45 @@ test_plain (void)
   restart (&site);
   look (&site, FALSE);
   tap_check_str ("nothing twice", site.got->str, "1 2 half 4 ");
+  site_clear (&site);
+}
+
+/* What a look says, where it is one that fails: the error's code; -1 when it does not. */
+static gint
+failure_of_look (Site *self, gboolean last)
+{
+  g_autoptr (GError) error = NULL;
+  HfFollowItem item;
+
+  if (self->follow == NULL)
+    self->follow = hf_follow_new (self->log, NULL, G_MAXINT64);
+  return hf_follow_next (self->follow, self->now_ms, last, &item, &error) ? -1 : error->code;
+}
+
+static void
+test_absent (void)
+{
+  Site site;
+
+  site_init (&site);
+  tap_check_int ("at first", failure_of_look (&site, FALSE), -1);
+  site.now_ms += 9000;
+  tap_check_int ("perhaps it is being rotated", failure_of_look (&site, FALSE), -1);
+  site.now_ms += 1000;
+  tap_check_int ("it is not there", failure_of_look (&site, FALSE), HF_ERROR_NOT_FOUND);
+  tap_check_int ("nor later", failure_of_look (&site, FALSE), HF_ERROR_NOT_FOUND);
+  write_to (&site, "mail.log", "1\n");
+  look (&site, FALSE);
+  tap_check_str ("and is read when it is", site.got->str, "1 ");
+  move (&site, "mail.log", "mail.log.1");
+  site.now_ms += 60000;
+  look (&site, FALSE);
+  write_to (&site, "mail.log.1", "2\n");
+  look (&site, FALSE);
+  tap_check_str ("renamed, and no new one: the old is the log", site.got->str, "1 2 ");
+  site_clear (&site);
+  site_init (&site);
+  tap_check_int ("a last look does not wait", failure_of_look (&site, TRUE), HF_ERROR_NOT_FOUND);
   site_clear (&site);
 }
 
@@ -359,6 +399,7 @@ main (int argc, char **argv)
     { "refilled", test_refilled }, { "gaps", test_gaps },
     { "being packed", test_being_packed },
     { "hole", test_hole },       { "trusted", test_trusted },
+    { "absent", test_absent },
     { NULL, NULL },
   };
 
