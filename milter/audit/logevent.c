@@ -100,24 +100,71 @@ hf_log_bare_address (HfSlice address)
   return address;
 }
 
+/* Sendmail logs every backslash twice, so "\\\\c" is the character c, escaped; in
+ * quotes and, as it takes such addresses, outside of them.  A backslash that stands
+ * alone escapes as well. */
+static gsize
+skip_escaped (HfSlice text, gsize at)
+{
+  at++;
+  if (at < text.length && text.at[at] == '\\')
+    at++;
+  if (at + 1 < text.length && text.at[at] == '\\' && text.at[at + 1] == '\\')
+    at++;
+  return MIN (at + 1, text.length);
+}
+
+/* Where @literal first stands outside quotes; the length when nowhere.  FALSE when
+ * quotes do not end. */
+static gboolean
+find_unquoted (HfSlice text, const gchar *literal, gsize *out_at)
+{
+  gboolean quoted = FALSE;
+  gsize at = 0;
+
+  while (at < text.length && (quoted || !hf_slice_starts (hf_slice_from (text, at), literal)))
+    {
+      if (text.at[at] == '"')
+        quoted = !quoted;
+      at = text.at[at] == '\\' ? skip_escaped (text, at) : at + 1;
+    }
+  *out_at = at;
+  return !quoted;
+}
+
+gboolean
+hf_log_list_is_whole (HfSlice list)
+{
+  gsize end;
+
+  for (HfSlice rest = list; rest.length > 0; rest = hf_slice_from (rest, MIN (end + 1, rest.length)))
+    if (!find_unquoted (rest, ",", &end))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+hf_log_cut_address (HfSlice *rest, const gchar *literal, HfSlice *out)
+{
+  gsize at;
+
+  if (!find_unquoted (*rest, literal, &at) || at == rest->length)
+    return FALSE;
+  *out = hf_slice_head (*rest, at);
+  *rest = hf_slice_from (*rest, at + strlen (literal));
+  return TRUE;
+}
+
 gboolean
 hf_log_next_address (HfSlice *list, HfSlice *out)
 {
-  gboolean quoted = FALSE;
   gsize end;
 
   while (list->length > 0 && (list->at[0] == ',' || list->at[0] == ' '))
     *list = hf_slice_from (*list, 1);
   if (list->length == 0)
     return FALSE;
-  for (end = 0; end < list->length && (quoted || list->at[end] != ','); end++)
-    {
-      if (list->at[end] == '"')
-        quoted = !quoted;
-      else if (quoted && list->at[end] == '\\' && end + 1 < list->length)
-        end++;
-    }
-  end = MIN (end, list->length);
+  find_unquoted (*list, ",", &end);
   *out = hf_slice_head (*list, end);
   *list = hf_slice_from (*list, end);
   while (out->length > 0 && out->at[out->length - 1] == ' ')

@@ -171,6 +171,19 @@ HfParsed hf_log_event_discarded (HfLogEvent *self, const gchar *by);
  */
 gboolean hf_log_next_address (HfSlice *list, HfSlice *out);
 
+/* TRUE when every quoted string in a list of Sendmail's ends. */
+gboolean hf_log_list_is_whole (HfSlice list);
+
+/**
+ * hf_log_cut_address:
+ * @rest: "<a@b>, size=…"; on TRUE, what follows @literal
+ * @out: what stood before @literal
+ *
+ * Cuts where @literal first stands outside quoted strings, as Sendmail logs them.
+ * FALSE, and nothing done, when it does not.
+ */
+gboolean hf_log_cut_address (HfSlice *rest, const gchar *literal, HfSlice *out);
+
 /* Without the angle brackets around it, if there are any. */
 HfSlice hf_log_bare_address (HfSlice address);
 

@@ -58,15 +58,30 @@ discard_class (gboolean cleanup, gboolean milter, gboolean milter_header, HfSlic
   return hf_slice_starts (rest, "body ") ? "policy: body_checks" : "policy: header_checks";
 }
 
-/* A refusal at RCPT is one recipient's when smtpd says it; cleanup, which speaks
- * for mail from sendmail(1), refuses the whole message. */
+static gboolean
+stands_once (HfSlice text, const gchar *literal)
+{
+  return hf_slice_find (text, literal) == hf_slice_find_last (text, literal);
+}
+
+/* Sender and recipient are the client's words, and may imitate what stands between
+ * them; in HELO's Postfix leaves neither blanks nor brackets. */
+static gboolean
+names_one_recipient (HfSlice text)
+{
+  return stands_once (text, "; from=<") && stands_once (text, "> to=<") && stands_once (text, "> proto=");
+}
+
+/* A refusal at RCPT is one recipient's when smtpd says it, and nobody's when it
+ * could be another's; cleanup, which speaks for mail from sendmail(1), refuses the
+ * whole message. */
 static HfParsed
 refusal (gboolean cleanup, HfSlice rest, HfLogEvent *out)
 {
   if (cleanup)
     return hf_log_event_of (out, HF_LOG_REFUSED);
   if (hf_slice_starts (rest, "RCPT from "))
-    return hf_log_event_of (out, HF_LOG_RECIPIENT_REFUSED);
+    return hf_log_event_of (out, names_one_recipient (rest) ? HF_LOG_RECIPIENT_REFUSED : HF_LOG_ALIVE);
   if (hf_slice_starts (rest, "DATA from ") || hf_slice_starts (rest, "BDAT from ")
       || hf_slice_starts (rest, "END-OF-MESSAGE from ") || hf_slice_starts (rest, "DATA content from "))
     return hf_log_event_of (out, HF_LOG_REFUSED);

@@ -21,30 +21,37 @@ typedef struct
   HfSlice stat;
 } Pairs;
 
-/* The list of addresses ends at the first ", " outside quotes. */
+/* TRUE when it stands there once, and *out_at is where. */
 static gboolean
+stands_once (HfSlice text, const gchar *literal, gssize *out_at)
+{
+  *out_at = hf_slice_find (text, literal);
+  return *out_at >= 0 && hf_slice_find_last (text, literal) == *out_at;
+}
+
+/* The list ends at ", delay=", or at the ", ctladdr=" before it.  A client writes
+ * into the list what it likes, and the next host behind stat=, so either may imitate
+ * the other's part of the line: where the place is not the only one, nothing is
+ * believed. */
+static HfParsed
 take_list (HfSlice *rest, HfSlice *out)
 {
-  gboolean quoted = FALSE;
+  const gssize stat = hf_slice_find_last (*rest, ", stat=");
+  gssize end, controller;
 
-  for (gsize at = 0; at + 1 < rest->length; at++)
-    {
-      gchar c = rest->at[at];
-
-      if (c == '"')
-        quoted = !quoted;
-      else if (quoted && c == '\\')
-        at++;
-      else if (!quoted && c == ',' && rest->at[at + 1] == ' ')
-        {
-          *out = hf_slice_head (*rest, at);
-          *rest = hf_slice_from (*rest, at + 2);
-          if (hf_slice_ends (*out, " [more]"))
-            out->length -= strlen (" [more]");
-          return TRUE;
-        }
-    }
-  return FALSE;
+  if (stat < 0 || hf_slice_find (hf_slice_head (*rest, (gsize) stat), ", delay=") < 0)
+    return HF_PARSE_UNKNOWN;
+  if (!stands_once (hf_slice_head (*rest, (gsize) stat), ", delay=", &end))
+    return HF_PARSE_DOUBTFUL;
+  if (stands_once (hf_slice_head (*rest, (gsize) end), ", ctladdr=", &controller))
+    end = controller;
+  else if (controller >= 0)
+    return HF_PARSE_DOUBTFUL;
+  *out = hf_slice_head (*rest, (gsize) end);
+  *rest = hf_slice_from (*rest, (gsize) end + strlen (", "));
+  if (hf_slice_ends (*out, " [more]"))
+    out->length -= strlen (" [more]");
+  return hf_log_list_is_whole (*out) ? HF_PARSE_EVENT : HF_PARSE_DOUBTFUL;
 }
 
 /* "00:00:02" or "1+02:03:04" in ms. */
@@ -92,11 +99,24 @@ take_stat_after_reply (HfSlice rest, Pairs *pairs)
   return TRUE;
 }
 
+/* "ctladdr=<list@example.org> (8/0), delay=…": what a client may have named. */
+static void
+take_controller (HfSlice *rest, HfLogEvent *out)
+{
+  HfSlice value;
+
+  if (!hf_slice_skip (rest, "ctladdr=") || !hf_slice_cut (rest, ", delay=", &value))
+    return;
+  out->other_address = read_controller (value);
+  *rest = (HfSlice){ rest->at - strlen ("delay="), rest->length + strlen ("delay=") };
+}
+
 static gboolean
 read_pairs (HfSlice rest, HfLogEvent *out, Pairs *pairs)
 {
   HfSlice pair;
 
+  take_controller (&rest, out);
   while (!hf_slice_starts (rest, "stat="))
     {
       if (hf_slice_starts (rest, "reply="))
@@ -108,11 +128,13 @@ read_pairs (HfSlice rest, HfLogEvent *out, Pairs *pairs)
       else if (hf_slice_skip (&pair, "relay="))
         out->relay = pair;
       else if (hf_slice_skip (&pair, "dsn="))
-        pairs->dsn = pair;
+        {
+          if (pairs->dsn.at != NULL)
+            return FALSE;
+          pairs->dsn = pair;
+        }
       else if (hf_slice_skip (&pair, "delay="))
         out->delay_ms = read_delay (pair);
-      else if (hf_slice_skip (&pair, "ctladdr="))
-        out->other_address = read_controller (pair);
     }
   hf_slice_skip (&rest, "stat=");
   pairs->stat = rest;
@@ -199,11 +221,14 @@ hf_sendmail_result_parse (HfSlice text, HfLogEvent *out)
 {
   HfSlice rest = text;
   Pairs pairs = { 0 };
+  HfParsed taken;
 
-  if (!hf_slice_skip (&rest, "to=") || !take_list (&rest, &out->address)
-      || !read_pairs (rest, out, &pairs))
+  if (!hf_slice_skip (&rest, "to="))
     return HF_PARSE_UNKNOWN;
-  return read_fate (&pairs, out);
+  taken = take_list (&rest, &out->address);
+  if (taken != HF_PARSE_EVENT)
+    return taken;
+  return read_pairs (rest, out, &pairs) ? read_fate (&pairs, out) : HF_PARSE_DOUBTFUL;
 }
 
 HfParsed
@@ -212,7 +237,7 @@ hf_sendmail_collected_parse (HfSlice text, HfLogEvent *out)
   HfSlice rest = text;
   guint64 number;
 
-  if (!hf_slice_skip (&rest, "from=") || !take_list (&rest, &out->sender))
+  if (!hf_slice_skip (&rest, "from=") || !hf_log_cut_address (&rest, ", ", &out->sender))
     return HF_PARSE_UNKNOWN;
   out->sender = hf_log_bare_address (out->sender);
   if (!hf_slice_skip (&rest, "size=") || (hf_slice_skip (&rest, "-"), !hf_slice_number (&rest, &number))

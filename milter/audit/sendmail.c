@@ -74,7 +74,7 @@ parse_expansion (HfSlice text, HfLogEvent *out)
 {
   HfSlice rest = text;
 
-  if (!hf_slice_cut (&rest, " => ", &out->address))
+  if (!hf_log_cut_address (&rest, " => ", &out->address))
     return HF_PARSE_UNKNOWN;
   out->direct = hf_slice_starts (out->address, "<");
   out->address = hf_log_bare_address (out->address);
@@ -93,7 +93,7 @@ parse_milter_change (HfSlice text, HfLogEvent *out)
     return hf_log_event_of (out, HF_LOG_ALIVE);
   if (hf_slice_skip (&rest, "delete: rcpt "))
     {
-      if (!hf_slice_cut (&rest, ", naddrs=", &out->address) || hf_slice_is (rest, "0"))
+      if (!hf_log_cut_address (&rest, ", naddrs=", &out->address) || hf_slice_is (rest, "0"))
         return hf_log_event_of (out, HF_LOG_ALIVE);
       out->address = hf_log_bare_address (out->address);
       return hf_log_event_of (out, HF_LOG_RECIPIENT_REMOVED);
@@ -124,7 +124,7 @@ parse_milter_verdict (HfSlice text, HfLogEvent *out)
     return hf_log_event_of (out, HF_LOG_REFUSED);
   if (is_discard (rest))
     return hf_log_event_discarded (out, "filter: milter");
-  if (hf_slice_skip (&rest, "to=") && hf_slice_cut (&rest, ", reject=", &head))
+  if (hf_slice_skip (&rest, "to=") && hf_log_cut_address (&rest, ", reject=", &head))
     {
       out->address = hf_log_bare_address (head);
       return hf_log_event_of (out, HF_LOG_RECIPIENT_REFUSED);
@@ -158,7 +158,7 @@ parse_ruleset (HfSlice text, HfLogEvent *out)
     return hf_log_event_discarded (out, "policy: ruleset");
   if (hf_slice_find (text, ", reject=") < 0)
     return hf_log_event_of (out, hf_slice_find (text, ", quarantine=") >= 0 ? HF_LOG_HELD : HF_LOG_ALIVE);
-  if (hf_slice_skip (&rest, "check_rcpt, arg1=") && hf_slice_cut (&rest, ", ", &head))
+  if (hf_slice_skip (&rest, "check_rcpt, arg1=") && hf_log_cut_address (&rest, ", ", &head))
     {
       out->address = hf_log_bare_address (head);
       return hf_log_event_of (out, HF_LOG_RECIPIENT_REFUSED);

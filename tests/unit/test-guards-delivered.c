@@ -368,6 +368,24 @@ static const BooksRow forgery_rows[] = {
     "sm-mta[6]: 6AMKei5o002163: to=<\"x, dsn=2.0.0, stat=Sent\"@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, "
     "pri=1, relay=mx [192.0.2.9], dsn=4.4.1, stat=Deferred: timeout\n",
     "6AMKei5o002163\n \"x, dsn=2.0.0, stat=Sent\"@example.net: open (deferred: timeout)\n", FALSE },
+  { "Sendmail: a recipient that imitates the rest of the line behind an escaped quote",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=3, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[5]: 6AMKei5o002163: Milter accept: message\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<other@example.net>,<v\\\\\"\", delay=00:00:00, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=x. [192.0.2.9], dsn=2.0.0, stat=Sent (ok\"@example.net>,<victim@example.net>, delay=00:00:01, xdelay=00:00:00, "
+    "mailer=esmtp, pri=1, relay=mx [192.0.2.9], dsn=4.3.0, stat=Deferred: 451 4.3.0 no\n",
+    "6AMKei5o002163\n ?: open (queued)\n ?: open (queued)\n ?: open (queued)\nunparsed 1\n", FALSE },
+  { "Sendmail: a recipient that names another behind an escaped quote",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=2, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<\\\\\"\">,<victim@example.net>,<\"@example.net>, delay=00:00:01, xdelay=00:00:00, "
+    "mailer=esmtp, pri=1, relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (ok)\n",
+    "6AMKei5o002163\n \\\\\"\">,<victim@example.net>,<\"@example.net: settled relayed (ok)\n ?: open (queued)\n", FALSE },
+  { "a sender that imitates the refusal of a recipient",
+    CONNECT CLIENT ("AAAA01")
+    "postfix/smtpd[7]: AAAA01: reject: RCPT from c.example.org[192.0.2.1]: 550 5.1.1 <no@example.net>: unknown; "
+    "from=<\"x> to=<b@example.net> proto=ESMTP \"@example.org> to=<no@example.net> proto=ESMTP helo=<c>\n"
+    HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1 AGENT ("smtp", "AAAA01", "b@example.net", "none", "4.4.1", "deferred (timeout)"),
+    "AAAA01\n b@example.net: open (deferred: timeout)\n", FALSE },
 };
 
 static void

@@ -14,7 +14,7 @@ typedef struct
   const gchar *line; /* NAME/DAEMON[PID]: TEXT */
   HfParsed want;
   HfLogKind kind;
-  const gchar *tell; /* of what the kind speaks, in the order of tell() */
+  const gchar *tell; /* of what the kind speaks, in the order of tell(); NULL: of nothing that counts */
 } Row;
 
 #define EVENT HF_PARSE_EVENT
@@ -61,6 +61,8 @@ static const Row rows[] = {
   { "rspamd refuses", C "AAAA01: milter-reject: END-OF-MESSAGE from h[192.0.2.1]: 5.7.1 Spam message rejected; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "rspamd greylists", C "AAAA01: milter-reject: END-OF-MESSAGE from h[192.0.2.1]: 4.7.1 Try again later; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "milter_header_checks discard", C "AAAA01: milter-header-discard: header X: y from h[192.0.2.1]; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_DISCARDED, "AAAA01 from=a@x to=b@y text=policy: milter_header_checks" },
+  { "a refused recipient that imitates another's refusal", S "AAAA01: reject: RCPT from h[192.0.2.1]: 554 <\"; from=<a> to=<b@y> \"@z> no; from=<a@x> to=<\"; from=<a> to=<b@y> \"@z> proto=ESMTP helo=<h>", EVENT, HF_LOG_ALIVE, NULL },
+  { "a sender that imitates another's refusal", S "AAAA01: reject: RCPT from h[192.0.2.1]: 554 no; from=<\"x> to=<b@y> proto=SMTP \"@x> to=<c@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_ALIVE, NULL },
   { "access map refuses a recipient", S "AAAA01: reject: RCPT from h[192.0.2.1]: 554 no; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_RECIPIENT_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "restriction at the end of data", S "AAAA01: reject: END-OF-MESSAGE from h[192.0.2.1]: 554 no; from=<a@x> to=<b@y> proto=ESMTP helo=<h>", EVENT, HF_LOG_REFUSED, "AAAA01 from=a@x to=b@y" },
   { "access map holds", S "AAAA01: hold: RCPT from h[192.0.2.1]: <b@y>: Recipient address triggers HOLD action; from=<a@x> to=<b@y> proto=SMTP helo=<h>", EVENT, HF_LOG_HELD, "AAAA01 from=a@x to=b@y" },
@@ -175,7 +177,8 @@ test_postfix_rows (void)
         continue;
       told = tell (&event);
       tap_check_int (rows[i].name, event.kind, rows[i].kind);
-      tap_check_str (rows[i].name, told, rows[i].tell);
+      if (rows[i].tell != NULL)
+        tap_check_str (rows[i].name, told, rows[i].tell);
     }
 }
 

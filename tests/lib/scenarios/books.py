@@ -226,6 +226,21 @@ def held_and_broken_off(site):
     equal(auditor.fates(queue_id), {"recipient@example.net": ("open", None)}, "the fate of the held one")
 
 
+@scenario("a recipient that imitates the rest of Sendmail's line settles nobody", only="sendmail")
+def forged_recipient(site):
+    _, auditor = begin(site)
+    site.sink.refuse("MAIL", lambda text: "451 4.3.0 later")     # all of one line
+    forged = ('v\\"", delay=00:00:00, xdelay=00:00:00, mailer=esmtp, pri=1, relay=x. [192.0.2.9], dsn=2.0.0, '
+              'stat=Sent (ok"@example.net')
+    with site.mta.client() as client:
+        queue_id = client.send(plain("forged", recipients=("victim@example.net", forged, "other@example.net"))).queue_id
+    site.mta.wait_log(f"{queue_id}: to=")
+    site.mta.wait_log("stat=Deferred")
+    auditor.once()
+    fates = auditor.fates(queue_id)
+    equal((len(fates), set(fates.values())), (3, {("open", None)}), f"fates: {fates}")
+
+
 @scenario("postsuper -d ALL names no message: what it took is unaccounted, and says so", only="postfix")
 def bulk_deletion(site):
     made, auditor = begin(site)
