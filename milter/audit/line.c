@@ -11,6 +11,13 @@
 
 #define DAY_S 86400
 
+/* In the hour that summer time's end repeats: a line is no more than so much ahead
+ * of the file's time; it was written just now where it is no more behind; and lines
+ * that follow each other so close tell which hour it is. */
+#define AHEAD_S 60
+#define FRESH_S (10 * 60)
+#define DENSE_S (15 * 60)
+
 void
 hf_clock_init (HfClock *self, gint year, gint64 newest_s)
 {
@@ -42,15 +49,22 @@ month_of (const gchar *at)
 }
 
 static gint64
-local_hour (gint year, gint month, gint day, gint hour)
+make_hour (gint year, gint month, gint day, gint hour, gint is_summer)
 {
   struct tm tm = { .tm_year = year - 1900,
                    .tm_mon = month,
                    .tm_mday = day,
                    .tm_hour = hour,
-                   .tm_isdst = -1 };
+                   .tm_isdst = is_summer };
+  const gint64 at_s = (gint64)mktime (&tm);
 
-  return (gint64)mktime (&tm);
+  return is_summer < 0 || (tm.tm_isdst == is_summer && tm.tm_hour == hour) ? at_s : -1;
+}
+
+static gint64
+local_hour (gint year, gint month, gint day, gint hour)
+{
+  return make_hour (year, month, day, hour, -1);
 }
 
 /* The year of the first line: the latest that is not after the file's time. */
@@ -68,17 +82,73 @@ first_year (const HfClock *self, gint month, gint day)
   return tm.tm_year + 1900;
 }
 
-/* Logs go on at New Year; a clock set back a little does not leave the year. */
-static void
+static gboolean
+may_be (const HfClock *self, gint year, gint month, gint day)
+{
+  return self->newest_s == 0 || local_hour (year, month, day, 0) <= self->newest_s + DAY_S;
+}
+
+/* Logs go on at New Year.  What is half a year back is of the next one, unless that
+ * is to come yet: then a clock was reset (a machine begins in January), or the line
+ * is another host's and late, and says nothing of those behind it.  What is more
+ * than half a year ahead goes back from there. */
+static gint
 carry_year (HfClock *self, gint month, gint day)
 {
+  const gint ahead = month - self->month;
+
   if (self->year == 0)
-    self->year = first_year (self, month, day);
-  else if (month <= self->month - 2)
-    self->year++;
-  else if (self->month == 0 && month == 11)
+    self->year = self->year_first = first_year (self, month, day);
+  else if (ahead <= -6)
+    {
+      if (!may_be (self, self->year + 1, month, day))
+        return self->year;
+      self->year++;
+    }
+  else if (ahead > 6 && (self->year > self->year_first || !may_be (self, self->year, month, day)))
     self->year--;
   self->month = month;
+  return self->year;
+}
+
+/* An hour that summer time's end repeats. */
+static void
+cache_hour (HfClock *self, gint year, gint month, gint day, gint hour)
+{
+  const gint64 summer_s = make_hour (year, month, day, hour, 1);
+  const gint64 winter_s = make_hour (year, month, day, hour, 0);
+
+  self->cached_s = summer_s >= 0 && winter_s >= 0 ? MIN (summer_s, winter_s) : local_hour (year, month, day, hour);
+  self->cached_again_s = summer_s >= 0 && winter_s >= 0 ? MAX (summer_s, winter_s) : self->cached_s;
+}
+
+/* Of the two the one that follows the line before, where that was a moment ago.
+ * Else the later, if it can be: mail is taken for a message's when it seems late by
+ * an hour, but not when it seems to come before it. */
+static gint64
+choose_hour (const HfClock *self, gint second)
+{
+  const gint64 first_s = self->cached_s + second, again_s = self->cached_again_s + second;
+
+  if (again_s == first_s || (self->newest_s != 0 && again_s > self->newest_s + AHEAD_S))
+    return self->cached_s;
+  if (self->newest_s != 0 && self->newest_s - again_s < FRESH_S)
+    return self->cached_again_s;
+  return self->last_s != 0 && first_s >= self->last_s && first_s - self->last_s < DENSE_S ? self->cached_s
+                                                                                             : self->cached_again_s;
+}
+
+/* Local time in seconds since 1970. */
+static gint64
+local_time (HfClock *self, gint year, gint month, gint day, gint hour, gint second)
+{
+  const gint key = ((year * 12 + month) * 32 + day) * 24 + hour;
+
+  if (key != self->cached_key)
+    cache_hour (self, year, month, day, hour);
+  self->cached_key = key;
+  self->last_s = choose_hour (self, second) + second;
+  return self->last_s;
 }
 
 /* HH:MM:SS, with what fraction of a second follows. */
@@ -111,7 +181,7 @@ parse_clock (HfSlice *rest, gint *hour, gint *second, gint *ms)
 static gboolean
 parse_bsd (HfClock *self, HfSlice *rest, gint64 *out_ms)
 {
-  gint month, day, hour, second, ms, key;
+  gint year, month, day, hour, second, ms;
 
   if (rest->length < 16 || rest->at[3] != ' ' || rest->at[6] != ' ')
     return FALSE;
@@ -121,14 +191,8 @@ parse_bsd (HfClock *self, HfSlice *rest, gint64 *out_ms)
   *rest = hf_slice_from (*rest, 7);
   if (!parse_clock (rest, &hour, &second, &ms) || !hf_slice_skip (rest, " "))
     return FALSE;
-  carry_year (self, month, day);
-  key = ((self->year * 12 + month) * 32 + day) * 24 + hour;
-  if (key != self->cached_key)
-    {
-      self->cached_s = local_hour (self->year, month, day, hour);
-      self->cached_key = key;
-    }
-  *out_ms = (self->cached_s + second) * 1000 + ms;
+  year = carry_year (self, month, day);
+  *out_ms = local_time (self, year, month, day, hour, second) * 1000 + ms;
   return TRUE;
 }
 
@@ -176,7 +240,7 @@ days_since_1970 (gint year, gint month, gint day)
 
 /* "2026-11-22T20:18:05.123+01:00 " */
 static gboolean
-parse_iso (HfSlice *rest, gint64 *out_ms)
+parse_iso (HfClock *self, HfSlice *rest, gint64 *out_ms)
 {
   const gchar *at = rest->at;
   gint century, year, month, day, hour, second, ms, offset_s;
@@ -196,7 +260,7 @@ parse_iso (HfSlice *rest, gint64 *out_ms)
   if (has_zone)
     *out_ms = (days_since_1970 (year, month, day) * DAY_S + hour * 3600 + second - offset_s) * 1000 + ms;
   else
-    *out_ms = (local_hour (year, month - 1, day, hour) + second) * 1000 + ms;
+    *out_ms = local_time (self, year, month - 1, day, hour, second) * 1000 + ms;
   return TRUE;
 }
 
@@ -288,7 +352,7 @@ hf_line_parse (HfClock *self, HfSlice raw, HfLogLine *out)
     return FALSE;
   if (g_ascii_isdigit (rest.at[0]))
     {
-      if (!parse_iso (&rest, &out->wall_ms))
+      if (!parse_iso (self, &rest, &out->wall_ms))
         return FALSE;
     }
   else if (!parse_bsd (self, &rest, &out->wall_ms))

@@ -38,22 +38,26 @@ typedef struct
  *
  * What turns BSD timestamps, which have neither year nor zone, into time: the
  * zone is the machine's, the year is carried from line to line and goes on at
- * New Year.  Kept by value; one for each file.
+ * New Year.  An hour that the clock shows twice is told by the lines before, and by
+ * the file's time.  Kept by value; one for each file.
  */
 typedef struct
 {
   gint year;        /* of the line before; 0 before the first */
   gint month;       /* of the line before, from 0 */
+  gint year_first;  /* of the first line */
   gint year_wanted; /* year of the first line, 0 to infer it */
-  gint64 newest_s;  /* no line is newer than this plus a day */
+  gint64 newest_s;  /* no line is newer than this plus a day; 0: nobody knows */
+  gint64 last_s;    /* the line before; 0 before the first */
   gint cached_key;
   gint64 cached_s;
+  gint64 cached_again_s; /* the hour's second coming; cached_s where it has none */
 } HfClock;
 
 /**
  * hf_clock_init:
  * @year: the year of the file's first line, or 0 to take it from @newest_s
- * @newest_s: when the file was last written, in seconds since 1970
+ * @newest_s: when the file was last written, in seconds since 1970; 0: nobody knows
  */
 void hf_clock_init (HfClock *self, gint year, gint64 newest_s);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The auditor on a journal, a log and books written by hand: what is missing is told, and made good from what is there."""
 import contextlib
+import datetime
 import gzip
 import json
 import os
@@ -19,7 +20,7 @@ from lib.holdfast import program  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
 from lib.postfixlog import story  # noqa: E402
-from lib.segment import CARRIED_FIRST, Segment  # noqa: E402
+from lib.segment import BIRTH, CARRIED_FIRST, Segment  # noqa: E402
 from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
 
@@ -27,6 +28,7 @@ GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED, JOURNAL_AWAY = "HF-504", "HF-507", "HF-5
 NO_LOG, LOG_BACK = "HF-505", "HF-518"
 RELAYED = {"recipient@example.net": ("settled", "relayed")}
 UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
+LOST = {"recipient@example.net": ("lost", None)}
 JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
 MESSAGE = head("offline") + lines("Text.")
 AFTER = 1795378000   # seconds since 1970, behind all times that are written here
@@ -41,6 +43,15 @@ def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
 def log_text(rows):
     return "".join(f"2026-11-22T20:{18 + (5 + second) // 60:02}:{(5 + second) % 60:02}.000000+00:00 mx postfix/{daemon}[7]: {text}\n"
                    for second, daemon, text in rows)
+
+
+def bsd_text(stamp, parts):
+    """(daemon, text), all at once, with stamps that have neither year nor zone."""
+    return "".join(f"{stamp} mx postfix/{daemon}[7]: {text}\n" for daemon, text in parts)
+
+
+def seconds_after_birth(time_text):
+    return (datetime.datetime.fromisoformat(f"{time_text}+00:00") - BIRTH).total_seconds()
 
 
 def carried_segment(number=0, *, identity=None, recipients=("<a@example.net>", ("<b@example.net>", "settled", "relayed"))):
@@ -78,9 +89,9 @@ class Cases:
         path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
         os.utime(path, (AFTER, AFTER))
 
-    def once(self, made, *words, status=0):
+    def once(self, made, *words, status=0, zone="UTC"):
         result = subprocess.run([str(program("holdfast-auditor")), "-c", str(made.config), "--once", *words],
-                                capture_output=True, text=True, timeout=60)
+                                capture_output=True, text=True, timeout=60, env={**os.environ, "TZ": zone})
         equal(result.returncode, status, f"status of the auditor, which said: {result.stderr}")
         return result.stderr
 
@@ -153,6 +164,22 @@ class Cases:
         made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1))
         equal(self.once(made).count(GAP), 1, "gaps told where the log ended")
         equal(self.fates(made), [RELAYED, UNCONFIRMED], "fates")
+
+    def january_in_november(self):
+        """A machine whose clock is lost begins in January; what follows is of November again."""
+        made = self.site([(0, "AAAA01"), (715, "AAAA02")], mta__filter_after="none")
+        self.write(made.log_path, bsd_text("Nov 22 20:18:06", story("AAAA01"))
+                   + bsd_text("Jan  1 00:00:07", [("master", "daemon started -- version 3.7.11, configuration /etc/postfix")])
+                   + bsd_text("Nov 22 20:30:01", [part for part in story("AAAA02") if part[0] != "smtp"]))
+        expect(GAP not in self.once(made), "a gap was told where none is")
+        equal(self.fates(made), [RELAYED, LOST], "fates")
+
+    def hour_that_comes_twice(self):
+        """Half past two in the second hour of 2026-10-25 that the clocks of Berlin call so."""
+        made = self.site([(seconds_after_birth("2026-10-25T01:30:00"), "AAAA01")], mta__filter_after="none")
+        self.write(made.log_path, bsd_text("Oct 25 02:30:01", [part for part in story("AAAA01") if part[0] != "smtp"]))
+        self.once(made, zone="Europe/Berlin")
+        equal(self.fates(made), [LOST], "fates")
 
     def rotated_while_away(self):
         made = self.site([(0, "AAAA01"), (5, "AAAA02")], log=log_lines("AAAA01", 1, parts=(0, 1, 2)))
@@ -313,7 +340,8 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
+        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "january_in_november",
+                 "hour_that_comes_twice", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",
                  "systemd_journal", "unread_lines_keep_void_mail")

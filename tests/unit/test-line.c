@@ -122,7 +122,7 @@ typedef struct
 {
   const gchar *name;
   gint year;           /* as with --year; 0: from the file's time */
-  const gchar *newest; /* the file's time, as a date */
+  const gchar *newest; /* the file's time, as a date; NULL: nobody knows */
   const gchar *lines;  /* times, one a line */
   const gchar *want;   /* years */
 } YearRow;
@@ -135,6 +135,12 @@ static const YearRow year_rows[] = {
   { "later in the year than the file: last year's", 0, "2026-03-01", "Nov 22\nFeb 28", "2025 2026" },
   { "given, and on past New Year", 2024, "2026-11-23", "Dec 31\nJan  1\nFeb 29", "2024 2025 2025" },
   { "a clock set back over New Year", 2026, "2027-01-02", "Dec 31\nJan  1\nDec 31\nJan  1", "2026 2027 2026 2027" },
+  { "a clock that began in January, in November", 0, "2026-11-22", "Nov 22\nJan  1\nNov 22\nNov 22", "2026 2026 2026 2026" },
+  { "the same, first of all", 0, "2026-11-22", "Jan  1\nNov 22\nNov 22", "2026 2026 2026" },
+  { "the same, and nobody knows when the file was written", 2026, NULL, "Nov 22\nJan  1\nNov 22\nDec 31\nJan  1", "2026 2027 2026 2026 2027" },
+  { "a late line of another host, and New Year after that", 0, "2027-01-03", "Nov 22\nAug 31\nNov 23\nDec 31\nJan  2", "2026 2026 2026 2026 2027" },
+  { "clock reset to January when the year has just begun", 0, "2027-01-03", "Dec 31\nJan  3\nJan  1\nJan  3", "2026 2027 2027 2027" },
+  { "copied on a day that the log has", 0, "2026-11-22", "Nov 20\nNov 22\nNov 30\nDec 20", "2026 2026 2026 2026" },
   { "a clock set back over the end of a month", 2026, "2026-12-02", "Dec  1\nNov 30\nDec  1", "2026 2026 2026" },
 };
 
@@ -145,12 +151,12 @@ test_line_year (void)
     {
       const YearRow *row = &year_rows[i];
       g_autofree gchar *noon = g_strdup_printf ("%sT12:00:00Z", row->newest);
-      g_autoptr (GDateTime) newest = g_date_time_new_from_iso8601 (noon, NULL);
+      g_autoptr (GDateTime) newest = row->newest != NULL ? g_date_time_new_from_iso8601 (noon, NULL) : NULL;
       g_auto (GStrv) days = g_strsplit (row->lines, "\n", -1);
       g_autoptr (GString) told = g_string_new (NULL);
       HfClock clock;
 
-      hf_clock_init (&clock, row->year, g_date_time_to_unix (newest));
+      hf_clock_init (&clock, row->year, newest != NULL ? g_date_time_to_unix (newest) : 0);
       for (guint day = 0; days[day] != NULL; day++)
         {
           g_autofree gchar *raw = g_strdup_printf ("%s 12:00:00 mx a[1]: b", days[day]);
@@ -166,11 +172,68 @@ test_line_year (void)
     }
 }
 
+typedef struct
+{
+  const gchar *name;
+  const gchar *newest; /* the file's time; NULL: it is written to, and each line is as new as it is wanted */
+  const gchar *lines;  /* local times of 25 October 2026, one a line */
+  const gchar *want;   /* hours and minutes, UTC */
+} SummerRow;
+
+static const SummerRow summer_rows[] = {
+  { "a silence in the first hour", "2026-10-25T09:00:00Z", "01:50\n02:00\n02:10\n02:59\n02:00\n02:01\n02:59\n03:00",
+    "23:50 00:00 00:10 01:59 01:00 01:01 01:59 02:00" },
+  { "one line after the other", "2026-10-25T09:00:00Z", "01:50\n02:00\n02:10\n02:20\n02:30\n02:40\n02:50\n02:00\n02:10\n03:00",
+    "23:50 00:00 00:10 00:20 00:30 00:40 00:50 01:00 01:10 02:00" },
+  { "the second hour alone", "2026-10-25T09:00:00Z", "02:30\n02:31\n03:00", "01:30 01:31 02:00" },
+  { "the second hour behind a long silence", "2026-10-25T09:00:00Z", "00:30\n02:30\n03:00", "22:30 01:30 02:00" },
+  { "the file ends in the first hour", "2026-10-25T00:40:00Z", "02:30\n02:40", "00:30 00:40" },
+  { "live, and an hour of silence between", NULL, "02:10\n02:20\n02:25", "00:10 01:20 01:25" },
+  { "live, and minutes go back", NULL, "02:50\n02:10\n02:50", "00:50 01:10 01:50" },
+};
+
+static void
+test_line_summer (void)
+{
+  setenv ("TZ", "Europe/Berlin", 1);
+  tzset ();
+  for (gsize i = 0; i < G_N_ELEMENTS (summer_rows); i++)
+    {
+      const SummerRow *row = &summer_rows[i];
+      g_autoptr (GDateTime) newest = row->newest != NULL ? g_date_time_new_from_iso8601 (row->newest, NULL) : NULL;
+      g_auto (GStrv) times = g_strsplit (row->lines, "\n", -1), wanted = g_strsplit (row->want, " ", -1);
+      g_autoptr (GString) told = g_string_new (NULL);
+      HfClock clock;
+
+      hf_clock_init (&clock, 2026, newest != NULL ? g_date_time_to_unix (newest) : 0);
+      for (guint at = 0; times[at] != NULL; at++)
+        {
+          g_autofree gchar *raw = g_strdup_printf ("Oct 25 %s:00 mx a[1]: b", times[at]);
+          g_autofree gchar *now = g_strdup_printf ("2026-10-25T%s:00Z", wanted[at]);
+          g_autoptr (GDateTime) live = g_date_time_new_from_iso8601 (now, NULL), time = NULL;
+          g_autofree gchar *text = NULL;
+          HfLogLine line;
+
+          if (newest == NULL)
+            clock.newest_s = g_date_time_to_unix (live);
+          if (!tap_check (row->name, hf_line_parse (&clock, hf_slice (raw), &line)))
+            continue;
+          time = g_date_time_new_from_unix_utc (line.wall_ms / 1000);
+          text = g_date_time_format (time, "%H:%M");
+          g_string_append_printf (told, "%s%s", at > 0 ? " " : "", text);
+        }
+      tap_check_str (row->name, told->str, row->want);
+    }
+  setenv ("TZ", "UTC", 1);
+  tzset ();
+}
+
 static const TapTest tests[] = {
   { "parse", test_line_parse },
   { "prefixes", test_line_prefixes },
   { "nuls", test_line_nuls },
   { "year", test_line_year },
+  { "summer time's end", test_line_summer },
   { NULL, NULL },
 };
 
