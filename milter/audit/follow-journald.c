@@ -221,6 +221,7 @@ static void
 give (HfFollowJournald *self, HfFollowItem *out)
 {
   self->read_ms = hf_sys_wall_ms ();
+  self->clock.now_s = self->read_ms / 1000;
   out->kind = HF_FOLLOW_LINE;
   out->raw = (HfSlice){ self->line->str, self->line->len };
   out->at.line = ++self->number;

@@ -383,6 +383,7 @@ fill_line (HfFollow *self, gint64 now_ms, HfFollowItem *out)
     }
   if (self->is_log)
     out->clock->newest_s = MAX (out->clock->newest_s, now_ms / 1000);
+  out->clock->now_s = MAX (out->clock->newest_s, now_ms / 1000);
   self->new_file = FALSE;
   if (!self->finishing)
     self->left_ms = 0;

@@ -11,6 +11,9 @@
 /* Longest part of an unknown line that is kept. */
 #define SAMPLE_MAX 400
 
+/* How far the clock that stamped a line may be ahead. */
+#define AHEAD_S 3600
+
 static void
 clear_sample (gpointer sample)
 {
@@ -57,6 +60,16 @@ parse (const HfIntake *self, const HfLogLine *line, HfLogEvent *event)
   return parsed;
 }
 
+/* What silence is told by goes by the newest line, so one from the future, of a clock
+ * that was wrong for a moment, must not be it: it was written when the line before
+ * it was. */
+static void
+bring_back (const HfIntake *self, const HfClock *clock, HfLogLine *line)
+{
+  if (clock->now_s != 0 && line->wall_ms > (clock->now_s + AHEAD_S) * 1000)
+    line->wall_ms = self->last_ms;
+}
+
 static void
 enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
 {
@@ -66,6 +79,7 @@ enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
 
   if (!hf_line_parse (clock, raw, &line))
     return;
+  bring_back (self, clock, &line);
   if (line.wall_ms >= 0 && self->first_ms < 0)
     self->first_ms = line.wall_ms;
   self->last_ms = MAX (self->last_ms, line.wall_ms);

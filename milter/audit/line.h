@@ -48,6 +48,7 @@ typedef struct
   gint year_first;  /* of the first line */
   gint year_wanted; /* year of the first line, 0 to infer it */
   gint64 newest_s;  /* no line is newer than this plus a day; 0: nobody knows */
+  gint64 now_s;     /* nor was one written an hour after this, whatever it says; 0: nobody knows */
   gint64 last_s;    /* the line before; 0 before the first */
   gint cached_key;
   gint64 cached_s;

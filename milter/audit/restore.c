@@ -95,6 +95,7 @@ enter_lines (Restore *self, GError **error)
   guint64 seq = 0;
 
   hf_clock_init (&clock, 0, self->accounts->now_ms / 1000);
+  clock.now_s = self->accounts->now_ms / 1000;
   while (hf_kept_lines_next (self->lines, &line, &failure))
     {
       if (line.source == 0 && line.mail != 0)

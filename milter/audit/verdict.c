@@ -81,7 +81,7 @@ verdict_queued (const HfVerdictContext *context, const HfMessage *message, HfFat
   if (fate != HF_FATE_DEFERRED && !message->stuck && !message->maybe_held
       && has_gap (context, message, message->seen_seq + 1, context->seq))
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_GAP);
-  if (!message->maybe_held && hf_gaps_newest_ms (context->gaps) - message->seen_ms > HF_SILENT_MS)
+  if (!message->maybe_held && message->seen_ms >= 0 && hf_gaps_newest_ms (context->gaps) - message->seen_ms > HF_SILENT_MS)
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_SILENT);
   if (message->stuck)
     return finding (HF_STATE_OPEN, HF_REASON_STUCK);

@@ -9,6 +9,7 @@
 
 #include "milter/audit/source.h"
 #include "milter/base/error.h"
+#include "milter/base/sys.h"
 #include "milter/command/verbs.h"
 
 #include <stdio.h>
@@ -154,6 +155,7 @@ open_log (Audit *self, const gchar *path, GError **error)
   if (is_known (self, source))
     return TRUE;
   hf_clock_init (&log.clock, 0, hf_source_changed_s (source));
+  log.clock.now_s = MAX (hf_source_changed_s (source), hf_sys_wall_ms () / 1000);
   self->total_bytes += hf_source_size_bytes (source);
   log.source = g_steal_pointer (&source);
   g_array_append_val (self->logs, log);

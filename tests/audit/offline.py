@@ -165,6 +165,17 @@ class Cases:
         equal(self.once(made).count(GAP), 1, "gaps told where the log ended")
         equal(self.fates(made), [RELAYED, UNCONFIRMED], "fates")
 
+    def line_of_the_future(self):
+        ahead = "2036-02-07T06:28:16.000000+00:00 mx postfix/master[1]: daemon started -- version 3.7.11, configuration /etc/postfix\n"
+        made = self.site([(0, "AAAA01"), (60, "AAAA02")])
+        self.write(made.log_path, log_text(log_lines("AAAA01", 1)) + ahead)
+        equal(self.once(made).count(GAP), 1, "gaps told where the log ended with a line of the future")
+        made = self.site([(0, "AAAA01")], mta__filter_after="none")
+        deferred = (2, "smtp", "AAAA01: to=<recipient@example.net>, relay=none, delay=1, delays=1/0/0/0, dsn=4.3.0, status=deferred (later)")
+        self.write(made.log_path, ahead + log_text([*log_lines("AAAA01", 1, parts=(0, 1, 2)), deferred]))
+        self.once(made)
+        equal(self.fates(made), [{"recipient@example.net": ("open", None)}], "the fate of mail that is deferred")
+
     def january_in_november(self):
         """A machine whose clock is lost begins in January; what follows is of November again."""
         made = self.site([(0, "AAAA01"), (715, "AAAA02")], mta__filter_after="none")
@@ -340,7 +351,7 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "january_in_november",
+        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "line_of_the_future", "january_in_november",
                  "hour_that_comes_twice", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",

@@ -204,6 +204,39 @@ test_books_nuls (void)
   tap_check_str ("NUL in an address", told->str, "1: AAAA01 b?c@example.net x1 settled relayed\n");
 }
 
+/* A line from the future is not what silence is told by. */
+static void
+test_books_future (void)
+{
+  static const gchar *const lines[]
+      = { "2036-02-07T06:28:16+00:00 mx postfix/master[1]: daemon started -- version 3.7.11, configuration /etc/postfix",
+          "2026-11-22T20:00:00+00:00 mx postfix/pickup[12]: AAAA01: uid=0 from=<a@example.org>",
+          "2026-11-22T20:00:01+00:00 mx postfix/qmgr[9]: AAAA01: from=<a@example.org>, size=4, nrcpt=1 (queue active)",
+          "2036-02-07T06:28:16+00:00 mx postfix/smtp[10]: AAAA01: to=<b@example.net>, relay=none, delay=1, delays=0/0/0/1, "
+          "dsn=4.4.1, status=deferred (timeout)",
+          "2026-11-22T20:30:00+00:00 mx postfix/pickup[12]: BBBB02: uid=0 from=<a@example.org>" };
+  const gint64 written_s = 1795377600; /* 2026-11-22T20:00:00Z */
+  g_autoptr (GString) told = g_string_new (NULL);
+  HfBooksSettings settings = { .changed = tell_change, .data = told };
+  g_autoptr (HfBooks) books = hf_books_new (&settings);
+  HfIntake intake;
+  HfClock clock;
+
+  hf_intake_init (&intake, books, HF_MTA_UNKNOWN);
+  hf_clock_init (&clock, 0, written_s);
+  clock.now_s = written_s;
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++)
+    {
+      hf_intake_line (&intake, &clock, hf_slice (lines[i]), (HfPosition){ .line = i + 1 });
+      tap_check_int (lines[i], hf_gaps_newest_ms (hf_books_gaps (books)),
+                     i == 0 ? -1 : (written_s + (i == 4 ? 1800 : i > 1)) * 1000);
+    }
+  g_string_truncate (told, 0);
+  hf_books_finish (books);
+  hf_intake_clear (&intake);
+  tap_check ("nothing is silent for too long", strstr (told->str, "unaccounted") == NULL);
+}
+
 /* More recipients than are looked for one by one, some of them twice. */
 static void
 test_books_many_recipients (void)
@@ -428,6 +461,7 @@ static const TapTest tests[] = {
   { "order", test_books_order },
   { "repeated lines", test_books_repeated },
   { "NUL octets", test_books_nuls },
+  { "lines from the future", test_books_future },
   { "many recipients", test_books_many_recipients },
   { "evidence", test_books_evidence },
   { "slots", test_books_slots },
