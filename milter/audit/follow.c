@@ -16,9 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* How long a renamed log must have been quiet before the new one is begun: a
- * logger writes to the old file until it is told. */
-#define QUIET_MS 2000
+/* A logger writes to the renamed file until it is told, which may take it minutes.
+ * That it was is seen by the first line in the new one; where several write, the old
+ * one must have been quiet for so long before the new is begun. */
+#define QUIET_MS 5000
 
 /* How long the log may be absent, as it is for a moment in rotation, before that
  * is told. */
@@ -298,8 +299,8 @@ follow_rename (HfFollow *self, gint64 now_ms, gboolean last_look)
   HfFollowPosition from;
   struct stat st;
 
-  if (stat (self->path, &st) < 0)
-    return FALSE; /* no new one yet: the old is still written to */
+  if (stat (self->path, &st) < 0 || st.st_size == 0)
+    return FALSE; /* no new one yet, or nothing in it: the old is still written to */
   if (self->left_ms == 0 || now_ms < self->left_ms)
     self->left_ms = now_ms;
   if (!last_look && now_ms - self->left_ms < QUIET_MS)
@@ -320,13 +321,42 @@ follow_rename (HfFollow *self, gint64 now_ms, gboolean last_look)
   return TRUE;
 }
 
+/* The newest rotated part, where reading begins or goes on there: TRUE when it may
+ * still be written to, as the log itself is empty, or away for a moment. */
+static gboolean
+may_grow (HfFollow *self, gint64 now_ms, gboolean last_look)
+{
+  struct stat st;
+
+  if (!g_queue_is_empty (&self->row) || hf_part_is_packed (self->part))
+    return FALSE;
+  if (stat (self->path, &st) < 0)
+    return may_be_rotated (self, now_ms, last_look);
+  self->absent_ms = 0;
+  return st.st_size == 0;
+}
+
+/* Nothing more comes to this part; its last line may lack an end. */
+static void
+finish_part (HfFollow *self)
+{
+  if (self->finishing)
+    leave_part (self);
+  self->finishing = TRUE;
+}
+
 /* At the end of what is there.  TRUE: go on; FALSE: nothing more at present. */
 static gboolean
 at_end (HfFollow *self, gint64 now_ms, gboolean last_look)
 {
+  if (!self->is_log && may_grow (self, now_ms, last_look))
+    {
+      self->was_idle = TRUE;
+      return FALSE;
+    }
   if (!self->is_log)
     {
-      leave_part (self);
+      finish_part (self);
       return TRUE;
     }
   if (hf_part_was_replaced (self->part))
@@ -421,7 +451,7 @@ hf_follow_next (HfFollow *self, gint64 now_ms, gboolean last_look, HfFollowItem 
           continue;
         }
       self->was_idle = FALSE;
-      if (!hf_part_next (self->part, !self->is_log || self->finishing, &out->raw, &out->at, &found, &failed))
+      if (!hf_part_next (self->part, self->finishing, &out->raw, &out->at, &found, &failed))
         {
           if (!part_failed (self, failed, error))
             return FALSE;

@@ -275,6 +275,12 @@ hf_part_is_at (const HfPart *self, const gchar *path)
   return hf_sys.stat (path, &st) == 0 && st.st_dev == self->st.st_dev && st.st_ino == self->st.st_ino;
 }
 
+gboolean
+hf_part_is_packed (const HfPart *self)
+{
+  return self->source != NULL;
+}
+
 const gchar *
 hf_part_path (const HfPart *self)
 {

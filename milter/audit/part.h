@@ -45,6 +45,9 @@ gboolean hf_part_was_replaced (HfPart *self);
 /* TRUE when @path leads to this file. */
 gboolean hf_part_is_at (const HfPart *self, const gchar *path);
 
+/* TRUE when it is compressed, and so is written to no more; or a pipe. */
+gboolean hf_part_is_packed (const HfPart *self);
+
 const gchar *hf_part_path (const HfPart *self);
 HfClock *hf_part_clock (HfPart *self);
 

@@ -165,6 +165,21 @@ class Cases:
         equal(self.once(made).count(GAP), 1, "gaps told where the log ended")
         equal(self.fates(made), [RELAYED, UNCONFIRMED], "fates")
 
+    def slow_logger(self):
+        """rsyslog is told seconds after the log was renamed and a new one made."""
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1, parts=(0, 1, 2)), mta__filter_after="none")
+        with self.auditor(made) as said, open(made.log_path, "a", encoding="ascii") as logger:
+            wait_for(lambda: self.fates(made) == [{"recipient@example.net": ("open", None)}], 20, "the log to be read")
+            made.log_path.rename(made.log_path.with_name(made.log_path.name + ".1"))
+            made.log_path.touch()
+            time.sleep(3.5)     # there is nothing to wait for: the auditor must not go on
+            print(log_text(log_lines("AAAA01", 2, parts=(3,))), file=logger, end="", flush=True)
+            wait_for(lambda: self.fates(made) == [RELAYED], 20, "the late line to be read")
+            self.write(made.log_path, log_text(log_lines("AAAA01", 3, parts=(4,))))
+            wait_for(lambda: self.ledger_ask(made, "SELECT lines LIKE '%: removed%' FROM evidence ORDER BY seq DESC LIMIT 1") == 1, 20,
+                     "the new log to be read")
+            expect("HF-6" not in said() and GAP not in said(), f"an alarm was raised: {said()}")
+
     def line_of_the_future(self):
         ahead = "2036-02-07T06:28:16.000000+00:00 mx postfix/master[1]: daemon started -- version 3.7.11, configuration /etc/postfix\n"
         made = self.site([(0, "AAAA01"), (60, "AAAA02")])
@@ -253,8 +268,11 @@ class Cases:
         equal(self.ledger_has(made), 2, "messages, once the journal was read again by the next run")
 
     def ledger_has(self, made):
+        return self.ledger_ask(made, "SELECT count(*) FROM envelope")
+
+    def ledger_ask(self, made, question):
         with sqlite3.connect(f"file:{made.spool}/ledger.db?mode=ro", uri=True) as ledger:
-            return ledger.execute("SELECT count(*) FROM envelope").fetchone()[0]
+            return ledger.execute(question).fetchone()[0]
 
     # books that are new, and mail that stands in carried/
 
@@ -351,7 +369,7 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "line_of_the_future", "january_in_november",
+        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "slow_logger", "line_of_the_future", "january_in_november",
                  "hour_that_comes_twice", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "one_auditor", "other_version",

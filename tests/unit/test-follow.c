@@ -215,10 +215,57 @@ test_rename (void)
   write_to (&site, "mail.log.1", "later\nlast");
   look (&site, FALSE);
   tap_check_str ("the old file first", site.got->str, "1 2 late later ");
-  site.now_ms += 2500;
+  site.now_ms += 5500;
   look (&site, FALSE);
   tap_check_str ("then the new one", site.got->str, "1 2 late later last new ");
   site_clear (&site);
+}
+
+/* The new log is there at once, and the logger is told minutes later. */
+static void
+test_slow_logger (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    gboolean restarts, last;
+  } rows[] = {
+    { "slow logger", FALSE, FALSE }, { "slow logger, and restarts", TRUE, FALSE }, { "slow logger, one look at a time", TRUE, TRUE },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      Site site;
+
+      site_init (&site);
+      write_to (&site, "mail.log", "1\n");
+      look (&site, rows[i].last);
+      move (&site, "mail.log", "mail.log.1");
+      write_to (&site, "mail.log", "");
+      for (guint late = 2; late < 5; late++)
+        {
+          g_autofree gchar *line = g_strdup_printf ("%u\n", late);
+
+          if (rows[i].restarts)
+            restart (&site);
+          look (&site, rows[i].last);
+          site.now_ms += 100000;
+          look (&site, rows[i].last);
+          write_to (&site, "mail.log.1", line);
+          look (&site, rows[i].last);
+        }
+      write_to (&site, "mail.log.1", "ha");
+      look (&site, rows[i].last);
+      write_to (&site, "mail.log.1", "lf\n");
+      write_to (&site, "mail.log", "new\n");
+      look (&site, rows[i].last);
+      if (rows[i].restarts)
+        restart (&site);
+      site.now_ms += 5500;
+      look (&site, rows[i].last);
+      tap_check_str (rows[i].name, site.got->str, "1 2 3 4 half new ");
+      site_clear (&site);
+    }
 }
 
 static void
@@ -399,7 +446,7 @@ main (int argc, char **argv)
     { "refilled", test_refilled }, { "gaps", test_gaps },
     { "being packed", test_being_packed },
     { "hole", test_hole },       { "trusted", test_trusted },
-    { "absent", test_absent },
+    { "absent", test_absent },   { "slow logger", test_slow_logger },
     { NULL, NULL },
   };
 
