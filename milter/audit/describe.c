@@ -66,6 +66,7 @@ hf_describe_evidence (const HfEvidence *evidence)
           [HF_LOG_CONTENT] = "headers seen",
           [HF_LOG_COLLECTED] = "collected",
           [HF_LOG_ACCEPTED] = "accepted",
+          [HF_LOG_UNREAD] = "could not be read",
           [HF_LOG_RESULT] = "result",
           [HF_LOG_RECIPIENT_REFUSED] = "recipient refused",
           [HF_LOG_RECIPIENT_REMOVED] = "recipient removed by a filter",

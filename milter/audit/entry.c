@@ -316,6 +316,8 @@ enter_mark (HfBooks *self, const HfLogEvent *event)
   hf_books_touch (self, message, event);
   if (event->kind == HF_LOG_STUCK)
     message->stuck = TRUE;
+  else if (event->kind == HF_LOG_UNREAD)
+    message->unread = TRUE;
   else if (event->kind == HF_LOG_DEAD_LETTER)
     message->dead_letter = TRUE;
   else if (event->kind == HF_LOG_PROXIED)
@@ -481,6 +483,7 @@ hf_books_enter (HfBooks *self, const HfLogEvent *event)
       return;
     case HF_LOG_ALIVE:
     case HF_LOG_STUCK:
+    case HF_LOG_UNREAD:
     case HF_LOG_DEAD_LETTER:
     case HF_LOG_PROXIED:
       enter_mark (self, event);

@@ -58,6 +58,10 @@ typedef enum
   ROW (GAP, "gap in the log",                                                                      \
        "Log lines are missing while this message was in the queue; its end may be among them.",    \
        "The missing lines from another copy of the log (journald, a log host), or the queue.")     \
+  ROW (UNREAD, "a line could not be read",                                                         \
+       "A line tells what became of recipients of this message, and could be read in two ways, or " \
+       "breaks off: what it quotes of a client or of another host looks like a part of the line.",  \
+       "The line itself, among the evidence; or the log of the host it was handed to.")             \
   ROW (LATER_FILTER, "removed, perhaps by a later filter",                                         \
        "The queue file was removed, all work done, but no line tells what became of this "         \
        "recipient. A filter that stands after the acceptance (a milter that deletes "              \

@@ -70,6 +70,18 @@ bring_back (const HfIntake *self, const HfClock *clock, HfLogLine *line)
     line->wall_ms = self->last_ms;
 }
 
+/* "QUEUEID: to=…" that could not be read may have settled a recipient. */
+static void
+enter_unread (HfIntake *self, const HfLogLine *line, HfLogEvent *event)
+{
+  const HfSlice id = event->queue_id;
+
+  if (id.length == 0 || id.at != line->text.at || !hf_slice_starts (hf_slice_from (line->text, id.length), ": to="))
+    return;
+  event->kind = HF_LOG_UNREAD;
+  hf_books_apply (self->books, event);
+}
+
 static void
 enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
 {
@@ -89,9 +101,9 @@ enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
     return;
   if (parsed != HF_PARSE_EVENT || event.mta != HF_MTA_UNKNOWN)
     self->mail_lines++;
+  event.at = at;
   if (parsed == HF_PARSE_EVENT)
     {
-      event.at = at;
       hf_books_apply (self->books, &event);
       return;
     }
@@ -100,6 +112,7 @@ enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
     self->doubtful_lines++;
   if (self->samples->len < HF_INTAKE_SAMPLES)
     keep_sample (self, raw, at);
+  enter_unread (self, &line, &event);
 }
 
 /* The books keep strings, which end at a NUL: one that was part of an address

@@ -156,6 +156,8 @@ judge_by_queue (const HfAccounts *self, const HfMail *mail, const HfSlot *slot, 
     set (verdict, HF_STATE_LOST, message->mta == HF_MTA_SENDMAIL ? HF_REASON_LOST_FILE : HF_REASON_CORRUPT, NULL);
   else if (mail->absent > 1 && hf_gaps_overlap (hf_books_gaps (self->books), message->host, message->opened_seq, G_MAXUINT64))
     set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; lines of the log are missing");
+  else if (mail->absent > 1 && message->unread)
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_UNREAD, "not in the queue any more; a line could not be read");
   else if (mail->absent > 1 && (message->bulk_deleted || message->bulk_requeued || message->renamed))
     set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_BULK_DELETED, "not in the queue any more since an operator's bulk act");
   else if (mail->absent > 1 && !message->opened)

@@ -26,6 +26,7 @@ typedef enum
   HF_LOG_CONTENT,           /* M's headers were seen; @text is the Message-ID */
   HF_LOG_COLLECTED,         /* M came in whole (Sendmail): @sender, @count recipients */
   HF_LOG_ACCEPTED,          /* M is in the queue; @sender, @count recipients when known */
+  HF_LOG_UNREAD,            /* R: a line tells what became of it, and could not be read */
   HF_LOG_RESULT,            /* R: @fate; @address is a list, see hf_log_next_address */
   HF_LOG_RECIPIENT_REFUSED, /* R was refused */
   HF_LOG_RECIPIENT_REMOVED, /* R was removed by a filter */

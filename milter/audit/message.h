@@ -137,6 +137,7 @@ struct HfMessage
   guint stuck : 1;
   guint expired : 1;
   guint redirected : 1;
+  guint unread : 1;        /* a line that names recipients could not be read */
   guint probe : 1;
   guint dead_letter : 1;
   guint passed : 1;        /* what is not settled lives on in a child */

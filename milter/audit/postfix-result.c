@@ -92,19 +92,41 @@ read_pairs (HfSlice rest, HfLogEvent *out, HfSlice *out_status)
   return TRUE;
 }
 
-/* Does the text in parentheses end as a whole line of this form would? */
+static gboolean
+is_status (HfSlice status)
+{
+  static const gchar *const words[] = { "sent", "deferred", "SOFTBOUNCE", "bounced", "deliverable", "undeliverable", NULL };
+
+  for (const gchar *const *word = words; *word != NULL; word++)
+    if (hf_slice_is (status, *word))
+      return TRUE;
+  return FALSE;
+}
+
+/* "relay=…, delay=…, status=sent (…", with all that a line has behind the address. */
+static gboolean
+is_rest_of_line (HfSlice rest)
+{
+  HfLogEvent event = { .delay_ms = -1 };
+  HfSlice status;
+
+  if (hf_slice_skip (&rest, "orig_to=") && !take_address (&rest, &event.orig_address))
+    return FALSE;
+  return hf_slice_starts (rest, "relay=") && hf_slice_find (rest, ", dsn=") > 0 && read_pairs (rest, &event, &status)
+         && event.delay_ms >= 0 && is_status (status);
+}
+
+/* Does the text in parentheses end as a whole line of this form would?  Then the
+ * address may reach as far, where its version of Postfix puts no quotes around it. */
 static gboolean
 imitates_a_line (HfSlice text)
 {
-  gssize at = hf_slice_find (text, ">, relay=");
-  gssize status;
+  HfSlice rest = text, head;
 
-  if (at < 0)
-    at = hf_slice_find (text, ">, orig_to=<");
-  if (at < 0)
-    return FALSE;
-  status = hf_slice_find (hf_slice_from (text, (gsize)at), ", status=");
-  return status > 0;
+  while (hf_slice_cut (&rest, ">, ", &head))
+    if (is_rest_of_line (rest))
+      return TRUE;
+  return FALSE;
 }
 
 static void

@@ -52,6 +52,8 @@ verdict_gone (const HfVerdictContext *context, const HfMessage *message, gboolea
 {
   if (has_gap (context, message, message->opened_seq, message->closed_seq))
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_GAP);
+  if (message->unread)
+    return finding (HF_STATE_UNACCOUNTED, HF_REASON_UNREAD);
   if (message->bulk_deleted && message->act_seq > message->alive_seq)
     return finding (HF_STATE_UNACCOUNTED, HF_REASON_BULK_DELETED);
   if (message->closed == HF_CLOSED_REUSED)

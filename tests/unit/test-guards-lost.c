@@ -304,6 +304,33 @@ static const BooksRow gap_rows[] = {
     "AAAA01\n ?: unaccounted (gap in the log)\nCCCC03 began before\n b@example.net:" RELAYED "gaps 1\n", TRUE },
 };
 
+static const BooksRow unread_rows[] = {
+  { "the next host's reply has a part of a line in it, which is none of its",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "postfix/smtp[10]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent "
+    "(250 2.0.0 Ok <z@z>, relay=z, status=z)\n" REMOVED ("AAAA01"),
+    "AAAA01\n b@example.net: settled relayed (250 2.0.0 Ok <z@z>, relay=z, status=z)\n", TRUE },
+  { "the next host's reply imitates all of it: not believed, and not lost",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "postfix/smtp[10]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent "
+    "(250 2.0.0 Ok <z@z>, relay=z, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (z))\n" REMOVED ("AAAA01"),
+    "AAAA01\n ?: unaccounted (a line could not be read)\nunparsed 1\n", TRUE },
+  { "a result that breaks off",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1 DEFERRED ("AAAA01", "b@example.net")
+    "postfix/smtp[10]: AAAA01: to=<b@example.net>, relay=mx[192.0.2.9]:25, del\n" REMOVED ("AAAA01"),
+    "AAAA01\n b@example.net: unaccounted (a line could not be read)\nunparsed 1\n", TRUE },
+  { "another message's is not this one's",
+    CONNECT CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "1") QUIT_1
+    "postfix/smtp[10]: BBBB02: to=<b@example.net>, relay=mx[192.0.2.9]:25, del\n" REMOVED ("AAAA01"),
+    "AAAA01\n ?: lost (removed without a record)\nunparsed 1\n", TRUE },
+  { "Sendmail: two readings of a list",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: to=<\"b, delay=00:00:00\"@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    "sm-mta[6]: 6AMKei5o002163: done; delay=00:00:01, ntries=1\n",
+    "6AMKei5o002163\n ?: unaccounted (a line could not be read)\nunparsed 1\n", TRUE },
+};
+
 static const BooksRow sendmail_rows[] = {
   { "a long list of recipients is split over lines",
     "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=3, msgid=<1@x>, relay=c [192.0.2.1]\n"
@@ -451,6 +478,12 @@ test_gap (void)
 }
 
 static void
+test_unread (void)
+{
+  books_rows_check (unread_rows, G_N_ELEMENTS (unread_rows));
+}
+
+static void
 test_sendmail (void)
 {
   books_rows_check (sendmail_rows, G_N_ELEMENTS (sendmail_rows));
@@ -469,6 +502,7 @@ static const TapTest tests[] = {
   { "duplicates, aliases, local fan-out", test_rewriting },
   { "restarts, operators, order of lines", test_queue },
   { "gaps", test_gap },
+  { "lines that could not be read", test_unread },
   { "sendmail", test_sendmail },
   { "true alarms", test_alarm },
   { NULL, NULL },
