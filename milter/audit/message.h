@@ -137,6 +137,7 @@ struct HfMessage
   guint stuck : 1;
   guint expired : 1;
   guint redirected : 1;
+  guint redirect_guessed : 1; /* by a line of its session that had no queue id yet */
   guint unread : 1;        /* a line that names recipients could not be read */
   guint probe : 1;
   guint dead_letter : 1;

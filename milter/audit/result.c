@@ -206,6 +206,27 @@ next_address (const HfLogEvent *event, HfSlice *list, HfSlice *out)
   return out->at != NULL;
 }
 
+static gboolean
+is_folded (const gchar *kept, HfSlice address)
+{
+  return kept != NULL && strlen (kept) == address.length && g_ascii_strncasecmp (kept, address.at, address.length) == 0;
+}
+
+/* A redirection goes to its address, or to what that is an alias of, and names the
+ * recipient that caused it.  What does neither shows that the redirection was of a
+ * transaction before this one. */
+static gboolean
+undo_redirection (HfMessage *message, const HfLogEvent *event)
+{
+  if (!message->redirect_guessed || is_folded (message->redirect_to, event->address)
+      || is_folded (message->hint, event->orig_address))
+    return FALSE;
+  message->redirected = FALSE;
+  message->redirect_guessed = FALSE;
+  message->hint = NULL; /* nor is that a recipient of this one */
+  return TRUE;
+}
+
 void
 hf_result_enter (HfBooks *self, const HfLogEvent *event)
 {
@@ -217,7 +238,7 @@ hf_result_enter (HfBooks *self, const HfLogEvent *event)
     return;
   notice_silent_gap (self, message, event);
   hf_books_touch (self, message, event);
-  whole = message->redirected || event->fate == HF_FATE_PROBED;
+  whole = undo_redirection (message, event) || message->redirected || event->fate == HF_FATE_PROBED;
   if (event->fate != HF_FATE_REFUSED)
     {
       whole = whole || !message->accepted || message->unresolved || message->closed != HF_CLOSED_NOT;

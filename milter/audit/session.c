@@ -150,7 +150,8 @@ hf_session_policy (HfBooks *books, const HfLogEvent *event)
 }
 
 /* The queue manager's line for the message would prove that they were not meant
- * for it: a transaction may be given up before it has a queue file. */
+ * for it: a transaction may be given up before it has a queue file.  Of a
+ * redirection the results tell. */
 void
 hf_session_apply_policies (HfBooks *books, HfMessage *message)
 {
@@ -168,6 +169,8 @@ hf_session_apply_policies (HfBooks *books, HfMessage *message)
       event.other_address
           = self->policies[i].other_address != NULL ? hf_slice (self->policies[i].other_address) : HF_SLICE_NONE;
       hf_books_enter (books, &event);
+      if (event.kind == HF_LOG_REDIRECTED)
+        message->redirect_guessed = TRUE;
     }
   if (self != NULL)
     clear_policies (self);

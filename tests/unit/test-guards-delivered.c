@@ -237,6 +237,33 @@ static const BooksRow other_rows[] = {
     "AAAA01\n b@example.net:" RELAYED, FALSE },
 };
 
+#define REDIRECT_BEFORE \
+  "postfix/smtpd[7]: NOQUEUE: redirect: RCPT from c.example.org[192.0.2.1]: <x@example.net>: Recipient address triggers " \
+  "REDIRECT other@example.com; from=<a@example.org> to=<x@example.net> proto=ESMTP helo=<c>\n"
+#define REDIRECTED(id, to, orig) \
+  "postfix/smtp[10]: " id ": to=<" to ">, orig_to=<" orig ">, relay=mx.example.net[192.0.2.9]:25, delay=1, delays=0/0/0/1, " \
+  "dsn=2.0.0, status=sent (250 2.0.0 Ok)\n"
+#define TO_OTHER "settled redirected (to other@example.com)\n"
+
+static const BooksRow redirection_rows[] = {
+  { "a redirection of a transaction that was given up is not the next one's",
+    CONNECT REDIRECT_BEFORE CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "2") SENT ("AAAA01", "b@example.net")
+    REMOVED ("AAAA01") QUIT_1,
+    "AAAA01\n b@example.net:" RELAYED " ?: lost (removed without a record)\n", TRUE },
+  { "nor is it where the next one's recipient is an alias",
+    CONNECT REDIRECT_BEFORE CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "2")
+    REDIRECTED ("AAAA01", "one@example.net", "team@example.org") REMOVED ("AAAA01") QUIT_1,
+    "AAAA01\n one@example.net was team@example.org:" RELAYED " ?: lost (removed without a record)\n", TRUE },
+  { "its own holds for all",
+    CONNECT REDIRECT_BEFORE CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "2")
+    REDIRECTED ("AAAA01", "other@example.com", "x@example.net") REMOVED ("AAAA01") QUIT_1,
+    "AAAA01\n other@example.com was x@example.net: " TO_OTHER " ?: " TO_OTHER, TRUE },
+  { "and where the address that it goes to is an alias",
+    CONNECT REDIRECT_BEFORE CLIENT ("AAAA01") HEADERS ("AAAA01") ACTIVE ("AAAA01", "2")
+    REDIRECTED ("AAAA01", "real@example.com", "x@example.net") REMOVED ("AAAA01") QUIT_1,
+    "AAAA01\n real@example.com was x@example.net: " TO_OTHER " ?: " TO_OTHER, TRUE },
+};
+
 #define HOLD(id) \
   "postfix/cleanup[8]: " id ": hold: header X-Rule: hold from c.example.org[192.0.2.1]; from=<a@example.org> " \
   "to=<b@example.net> proto=ESMTP helo=<c>: by rule\n"
@@ -413,6 +440,12 @@ test_other (void)
 }
 
 static void
+test_redirection (void)
+{
+  books_rows_check (redirection_rows, G_N_ELEMENTS (redirection_rows));
+}
+
+static void
 test_taken (void)
 {
   books_rows_check (taken_rows, G_N_ELEMENTS (taken_rows));
@@ -429,6 +462,7 @@ static const TapTest tests[] = {
   { "legs and redelivery", test_legs },
   { "discarded", test_discarded },
   { "probes, ids, notifications, clocks", test_other },
+  { "redirections of another transaction", test_redirection },
   { "taken, though the session breaks off", test_taken },
   { "forgeries", test_forgery },
   { NULL, NULL },
