@@ -482,5 +482,6 @@ hf_accounts_count (const HfAccounts *self, HfAccountsCounts *out_counts)
   out_counts->envelopes = g_hash_table_size (self->envelopes);
   out_counts->mails = g_hash_table_size (self->mails);
   out_counts->lines = self->intake.lines;
+  out_counts->known = self->intake.known_lines;
   out_counts->unparsed = self->intake.unparsed_lines;
 }

@@ -87,7 +87,7 @@ void hf_accounts_set_seq (HfAccounts *self, guint64 seq);
 typedef struct
 {
   guint64 envelopes, mails; /* in memory */
-  guint64 lines, unparsed;
+  guint64 lines, known, unparsed; /* known: they begin as a line of a log does */
 } HfAccountsCounts;
 
 void hf_accounts_count (const HfAccounts *self, HfAccountsCounts *out_counts);

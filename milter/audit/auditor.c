@@ -31,6 +31,9 @@
 /* A log without a line is no wonder in a spool without mail that young. */
 #define LOG_SINCE_MS (60 * 1000)
 
+/* So many lines that all begin otherwise than a line of a log are no accident. */
+#define STRANGE_LINES 3
+
 /* How far the journal was read again is not worth a group of its own more often. */
 #define SCRUB_KEPT_EVERY_MS (30 * 1000)
 
@@ -61,6 +64,8 @@ struct HfAuditor
   gint64 queue_ms;
   gint64 next_queue_ms;       /* monotonic */
   gint64 told_gap_ms;         /* of the newest line when silence was told */
+  HfAccountsCounts restored;  /* lines that were not read in this run */
+  gboolean log_known;         /* its lines begin as those of a log do, or that they don't was told */
   gboolean log_failed, queue_failed, journal_failed;
   gboolean log_idle, journal_idle, carried_read;
 };
@@ -289,6 +294,24 @@ look_for_silence (HfAuditor *self)
   hf_accounts_log (self->accounts, &item);
 }
 
+/* A log of which no line can be read is as good as none. */
+static void
+look_for_form (HfAuditor *self)
+{
+  g_autofree gchar *lines = NULL;
+  HfAccountsCounts counts;
+
+  if (self->log_known || !self->log_idle)
+    return;
+  hf_accounts_count (self->accounts, &counts);
+  self->log_known = counts.known > self->restored.known;
+  if (self->log_known || counts.lines - self->restored.lines < STRANGE_LINES)
+    return;
+  self->log_known = TRUE;
+  lines = g_strdup_printf ("%" G_GUINT64_FORMAT, counts.lines - self->restored.lines);
+  hf_event (HF_EVENT_LOG_STRANGE, NULL, "log", self->config->mta_log, "lines", lines, NULL);
+}
+
 /* ---- the queue ---- */
 
 static void
@@ -440,6 +463,7 @@ hf_auditor_round (HfAuditor *self, gboolean last, gboolean *out_idle, GError **e
   ask_queue (self, now_ms);
   read_log (self, now_ms, last);
   use_queue (self);
+  look_for_form (self);
   look_for_silence (self);
   hf_accounts_settle (self->accounts, now_ms);
   ok = commit (self, error);
@@ -504,6 +528,7 @@ restore (HfAuditor *self, GError **error)
   self->committed_journal = self->journal;
   if (!hf_accounts_restore (self->accounts, self->ledger, hf_sys_wall_ms (), error))
     return FALSE;
+  hf_accounts_count (self->accounts, &self->restored);
   if (lines != NULL)
     hf_accounts_set_seq (self->accounts, MAX (hf_accounts_seq (self->accounts), g_ascii_strtoull (lines, NULL, 10)));
   self->committed_seq = hf_accounts_seq (self->accounts);

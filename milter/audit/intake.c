@@ -91,6 +91,7 @@ enter_line (HfIntake *self, HfClock *clock, HfSlice raw, HfPosition at)
 
   if (!hf_line_parse (clock, raw, &line))
     return;
+  self->known_lines++;
   bring_back (self, clock, &line);
   if (line.wall_ms >= 0 && self->first_ms < 0)
     self->first_ms = line.wall_ms;

@@ -23,6 +23,7 @@ typedef struct
   HfBooks *books; /* borrowed */
   HfMta only;     /* HF_MTA_UNKNOWN: every MTA that is recognised */
   guint64 lines;
+  guint64 known_lines;    /* that begin as a line of a log does */
   guint64 mail_lines;     /* of a mail program */
   guint64 unparsed_lines; /* of these, the ones that matched nothing or were not believed */
   guint64 doubtful_lines; /* of these, the ones that can be read in two ways */

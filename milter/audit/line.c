@@ -264,6 +264,22 @@ parse_iso (HfClock *self, HfSlice *rest, gint64 *out_ms)
   return TRUE;
 }
 
+/* "postfix/smtpd" is a name and a program. */
+static void
+set_program (HfSlice tag, guint64 pid, HfLogLine *out)
+{
+  out->pid = (guint32)pid;
+  out->name = tag;
+  out->program = tag;
+  for (gsize at = tag.length; at-- > 0;)
+    if (tag.at[at] == '/')
+      {
+        out->name = hf_slice_head (tag, at);
+        out->program = hf_slice_from (tag, at + 1);
+        break;
+      }
+}
+
 /* "postfix/smtpd[29009]: " or "rsyslogd: " */
 static gboolean
 parse_tag (HfSlice *rest, HfLogLine *out)
@@ -287,16 +303,7 @@ parse_tag (HfSlice *rest, HfLogLine *out)
   if (!hf_slice_skip (rest, ":"))
     return FALSE;
   hf_slice_skip (rest, " ");
-  out->pid = (guint32)pid;
-  out->name = tag;
-  out->program = tag;
-  for (gsize at = tag.length; at-- > 0;)
-    if (tag.at[at] == '/')
-      {
-        out->name = hf_slice_head (tag, at);
-        out->program = hf_slice_from (tag, at + 1);
-        break;
-      }
+  set_program (tag, pid, out);
   return TRUE;
 }
 
@@ -341,6 +348,51 @@ skip_front (HfSlice *raw)
     *raw = hf_slice_from (*raw, (gsize)end + 1);
 }
 
+/* "-", or "[id name="value"]…", in whose values quotes and brackets are escaped. */
+static gboolean
+skip_structured_data (HfSlice *rest)
+{
+  gboolean quoted = FALSE;
+  gsize at = 1;
+
+  if (hf_slice_skip (rest, "-"))
+    return TRUE;
+  if (!hf_slice_starts (*rest, "["))
+    return FALSE;
+  while (at < rest->length && (quoted || rest->at[at] != ' ' || rest->at[at - 1] != ']'))
+    {
+      if (rest->at[at] == '"')
+        quoted = !quoted;
+      at += quoted && rest->at[at] == '\\' ? 2 : 1;
+    }
+  *rest = hf_slice_from (*rest, MIN (at, rest->length));
+  return !quoted;
+}
+
+/* "2026-11-22T20:18:05.123Z HOST APP PID MSGID SD TEXT", as RFC 5424 has it behind
+ * the version; what is absent is "-". */
+static gboolean
+parse_protocol (HfClock *self, HfSlice rest, HfLogLine *out)
+{
+  HfSlice app, pid, id;
+  guint64 number;
+
+  out->wall_ms = -1;
+  if ((!hf_slice_skip (&rest, "- ") && !parse_iso (self, &rest, &out->wall_ms)) || !hf_slice_cut (&rest, " ", &out->host)
+      || !hf_slice_cut (&rest, " ", &app) || !hf_slice_cut (&rest, " ", &pid) || !hf_slice_cut (&rest, " ", &id)
+      || app.length == 0 || !skip_structured_data (&rest))
+    return FALSE;
+  if (hf_slice_is (out->host, "-"))
+    out->host = hf_slice ("");
+  set_program (app, hf_slice_number (&pid, &number) ? number : 0, out);
+  /* some keep the blank behind the tag of the older form */
+  if (hf_slice_skip (&rest, " "))
+    hf_slice_skip (&rest, " ");
+  hf_slice_skip (&rest, "\xef\xbb\xbf");
+  out->text = rest;
+  return TRUE;
+}
+
 gboolean
 hf_line_parse (HfClock *self, HfSlice raw, HfLogLine *out)
 {
@@ -350,6 +402,8 @@ hf_line_parse (HfClock *self, HfSlice raw, HfLogLine *out)
   skip_front (&rest);
   if (rest.length == 0)
     return FALSE;
+  if (hf_slice_skip (&rest, "1 "))
+    return parse_protocol (self, rest, out);
   if (g_ascii_isdigit (rest.at[0]))
     {
       if (!parse_iso (self, &rest, &out->wall_ms))

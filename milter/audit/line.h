@@ -1,10 +1,11 @@
 /* line.h - one line of a syslog file: when, where, who, what
  *
- * Knows the two forms that rsyslog, syslog-ng, journalctl and Postfix's own
- * postlogd write:
+ * Knows the forms that rsyslog, syslog-ng, journalctl and Postfix's own postlogd
+ * write; the last is that of RFC 5424:
  *
  *     Nov 22 20:18:05 mx postfix/smtpd[29009]: TEXT
  *     2026-11-22T20:18:05.123456+01:00 mx postfix/smtpd[29009]: TEXT
+ *     <22>1 2026-11-22T20:18:05.123Z mx postfix/smtpd 29009 - - TEXT
  *
  * Times are for people and for telling long silence; the order of lines is
  * their order in the file.

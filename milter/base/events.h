@@ -176,6 +176,9 @@ HF_EVENT (NOTHING_TO_RELEASE, 517, WARNING, "no room on spool, and no copy may g
           "settled, or is needed to read one. Make room elsewhere; see what is open with holdfast list.")
 HF_EVENT (LOG_BACK, 518, NOTICE, "MTA's log readable again",
           "The auditor goes on where it was.")
+HF_EVENT (LOG_STRANGE, 519, ERROR, "MTA's log not understood",
+          "Lines come, and none of them begins as one of a log does: with a BSD stamp, one of ISO 8601, or the header of "
+          "RFC 5424. Nothing becomes known of any mail. Check [mta] log, and the template that the log is written with.")
 
 HF_EVENT (SCRUB_PASSED, 521, INFO, "journal read again",
           "Every closed segment was read from the device and verified; the field counts the octets. What was found "

@@ -25,7 +25,7 @@ from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
 
 GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED, JOURNAL_AWAY = "HF-504", "HF-507", "HF-510", "HF-501", "HF-306"
-NO_LOG, LOG_BACK = "HF-505", "HF-518"
+NO_LOG, LOG_BACK, STRANGE = "HF-505", "HF-518", "HF-519"
 RELAYED = {"recipient@example.net": ("settled", "relayed")}
 UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
 LOST = {"recipient@example.net": ("lost", None)}
@@ -179,6 +179,16 @@ class Cases:
             wait_for(lambda: self.ledger_ask(made, "SELECT lines LIKE '%: removed%' FROM evidence ORDER BY seq DESC LIMIT 1") == 1, 20,
                      "the new log to be read")
             expect("HF-6" not in said() and GAP not in said(), f"an alarm was raised: {said()}")
+
+    def forms_of_a_line(self):
+        made = self.site([(0, "AAAA01")], audit__gap_after="7d")
+        self.write(made.log_path, "".join(f"<22>1 2026-11-22T20:18:05.1Z mx postfix/{daemon} 7 - - {text}\n" for daemon, text in story("AAAA01")))
+        expect(STRANGE not in self.once(made), "a log of RFC 5424 is called strange")
+        equal(self.fates(made), [RELAYED], "fates")
+        made = self.site([(0, "AAAA01")], audit__gap_after="7d")
+        self.write(made.log_path, "".join(f'{{"app": "postfix/{daemon}", "text": "{text}"}}\n' for daemon, text in story("AAAA01")))
+        equal(self.once(made).count(STRANGE), 1, "how often a log of another form was told")
+        equal(self.fates(made), [UNCONFIRMED], "fates")
 
     def line_of_the_future(self):
         ahead = "2036-02-07T06:28:16.000000+00:00 mx postfix/master[1]: daemon started -- version 3.7.11, configuration /etc/postfix\n"
@@ -369,11 +379,12 @@ def main():
     lab.raise_on_signals()
     with Lab("offline") as place:
         cases = Cases(place)
-        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "slow_logger", "line_of_the_future", "january_in_november",
-                 "hour_that_comes_twice", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
+        names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "slow_logger",
+                 "forms_of_a_line", "line_of_the_future", "january_in_november", "hour_that_comes_twice",
+                 "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
-                 "carried_and_unreadable", "one_auditor", "other_version",
-                 "systemd_journal", "unread_lines_keep_void_mail")
+                 "carried_and_unreadable", "one_auditor", "other_version", "systemd_journal",
+                 "unread_lines_keep_void_mail")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 
