@@ -21,6 +21,10 @@
  * one must have been quiet for so long before the new is begun. */
 #define QUIET_MS 5000
 
+/* For so long it is looked at once more whenever the new one has nothing: a line out
+ * of its order is better than none. */
+#define LATE_MS (5 * 60 * 1000)
+
 /* How long the log may be absent, as it is for a moment in rotation, before that
  * is told. */
 #define ABSENT_MS (10 * 1000)
@@ -37,6 +41,8 @@ struct HfFollow
   guint64 first_offset; /* where to begin in the next part */
   guint32 first_line;
   HfPart *part;
+  HfPart *late;       /* the renamed log that was left for the new one; NULL: there is none */
+  gint64 late_ms;     /* since when */
   gboolean is_log;    /* part was opened under the log's own name */
   gboolean new_file;
   gboolean was_idle;
@@ -90,6 +96,7 @@ hf_follow_free (HfFollow *self)
   if (self == NULL)
     return;
   hf_part_free (self->part);
+  hf_part_free (self->late);
   g_queue_clear_full (&self->row, g_free);
   g_free (self->path);
   g_free (self);
@@ -278,6 +285,17 @@ leave_part (HfFollow *self)
   g_clear_pointer (&self->part, hf_part_free);
 }
 
+/* The same of the newest rotated part: a logger may write to it still. */
+static void
+leave_late (HfFollow *self, gint64 now_ms)
+{
+  hf_part_position (self->part, &self->from);
+  self->from.read_ms = self->read_ms;
+  hf_part_free (self->late);
+  self->late = g_steal_pointer (&self->part);
+  self->late_ms = now_ms;
+}
+
 /* The log was truncated: what was not read of it may stand in a copy. */
 static void
 follow_copy (HfFollow *self)
@@ -317,7 +335,7 @@ follow_rename (HfFollow *self, gint64 now_ms, gboolean last_look)
     g_free (g_queue_pop_head (&self->row));
   self->first_offset = 0;
   self->first_line = 0;
-  leave_part (self);
+  leave_late (self, now_ms);
   return TRUE;
 }
 
@@ -338,11 +356,14 @@ may_grow (HfFollow *self, gint64 now_ms, gboolean last_look)
 
 /* Nothing more comes to this part; its last line may lack an end. */
 static void
-finish_part (HfFollow *self)
+finish_part (HfFollow *self, gint64 now_ms)
 {
-  if (self->finishing)
+  if (!self->finishing)
+    self->finishing = TRUE;
+  else if (g_queue_is_empty (&self->row) && !hf_part_is_packed (self->part))
+    leave_late (self, now_ms);
+  else
     leave_part (self);
-  self->finishing = TRUE;
 }
 
 /* At the end of what is there.  TRUE: go on; FALSE: nothing more at present. */
@@ -356,7 +377,7 @@ at_end (HfFollow *self, gint64 now_ms, gboolean last_look)
     }
   if (!self->is_log)
     {
-      finish_part (self);
+      finish_part (self, now_ms);
       return TRUE;
     }
   if (hf_part_was_replaced (self->part))
@@ -396,28 +417,52 @@ part_failed (HfFollow *self, GError *failed, GError **error)
 }
 
 static void
-fill_line (HfFollow *self, gint64 now_ms, HfFollowItem *out)
+fill_item (HfFollow *self, HfPart *part, gboolean is_live, gint64 now_ms, HfFollowItem *out)
 {
   HfFollowPosition at = { 0 };
 
   out->kind = HF_FOLLOW_LINE;
   out->at.file = self->n_files;
-  out->clock = hf_part_clock (self->part);
-  out->path = hf_part_path (self->part);
+  out->clock = hf_part_clock (part);
+  out->path = hf_part_path (part);
   out->new_file = self->new_file;
   if (self->new_file)
     {
-      hf_part_position (self->part, &at);
+      hf_part_position (part, &at);
       out->device = at.device;
       out->inode = at.inode;
     }
-  if (self->is_log)
+  if (is_live)
     out->clock->newest_s = MAX (out->clock->newest_s, now_ms / 1000);
   out->clock->now_s = MAX (out->clock->newest_s, now_ms / 1000);
+  self->read_ms = now_ms;
+}
+
+static void
+fill_line (HfFollow *self, gint64 now_ms, HfFollowItem *out)
+{
+  fill_item (self, self->part, self->is_log, now_ms, out);
   self->new_file = FALSE;
   if (!self->finishing)
     self->left_ms = 0;
-  self->read_ms = now_ms;
+}
+
+/* What is still written to the log that was left.  FALSE: nothing. */
+static gboolean
+next_late (HfFollow *self, gint64 now_ms, HfFollowItem *out)
+{
+  g_autoptr (GError) failed = NULL;
+  gboolean found = FALSE;
+
+  if (self->late == NULL)
+    return FALSE;
+  if (!hf_part_next (self->late, FALSE, &out->raw, &out->at, &found, &failed) || (!found && now_ms - self->late_ms > LATE_MS))
+    g_clear_pointer (&self->late, hf_part_free);
+  if (!found)
+    return FALSE;
+  self->new_file = TRUE; /* and the next line is of another than this */
+  fill_item (self, self->late, TRUE, now_ms, out);
+  return TRUE;
 }
 
 gboolean
@@ -464,6 +509,8 @@ hf_follow_next (HfFollow *self, gint64 now_ms, gboolean last_look, HfFollowItem 
         }
       if (self->is_pipe || !at_end (self, now_ms, last_look))
         {
+          if (next_late (self, now_ms, out))
+            return TRUE;
           out->kind = self->is_pipe ? HF_FOLLOW_END : HF_FOLLOW_IDLE;
           return TRUE;
         }

@@ -218,6 +218,19 @@ test_rename (void)
   site.now_ms += 5500;
   look (&site, FALSE);
   tap_check_str ("then the new one", site.got->str, "1 2 late later last new ");
+  site.now_ms += 100000;
+  write_to (&site, "mail.log.1", "straggler\nstr");
+  write_to (&site, "mail.log", "newer\n");
+  look (&site, FALSE);
+  write_to (&site, "mail.log", "newest\n");
+  look (&site, FALSE);
+  write_to (&site, "mail.log.1", "angler\n");
+  look (&site, FALSE);
+  tap_check_str ("and what comes late all the same", site.got->str, "1 2 late later last new newer straggler newest strangler ");
+  restart (&site);
+  write_to (&site, "mail.log", "end\n");
+  look (&site, FALSE);
+  tap_check_str ("nothing twice", site.got->str, "1 2 late later last new newer straggler newest strangler end ");
   site_clear (&site);
 }
 
