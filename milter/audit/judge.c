@@ -400,10 +400,17 @@ hf_mail_restore_sighting (HfMail *mail, HfSlice line)
   mail->corrupt = hf_slice_is (rest, seen_corrupt);
 }
 
+/* Put back to be queued again, it keeps its id until it has the new one. */
+static gboolean
+is_in_queue (const HfMessage *message)
+{
+  return message->closed == HF_CLOSED_NOT || (message->closed == HF_CLOSED_REQUEUED && !message->passed);
+}
+
 static gboolean
 is_open (const HfMail *mail)
 {
-  return mail->message->accepted && mail->message->closed == HF_CLOSED_NOT
+  return mail->message->accepted && is_in_queue (mail->message)
          && (mail->message->n_unsettled > 0 || mail->message->rest > 0 || mail->message->legs == NULL);
 }
 

@@ -113,6 +113,14 @@ static const Row queue_rows[] = {
     TAKEN ("1") DEFERRED ("b@example.net")
     "postfix/postsuper[50]: warning: QUEUE FILE NAMES WERE CHANGED TO MATCH INODE NUMBERS\n@queue\n@queue\n",
     "unaccounted (queue files renamed)" },
+  { "requeued, and lost before it had its new id", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") "postfix/postsuper[50]: AAAA01: requeued\npostfix/postsuper[50]: Requeued: 1 message\n"
+    "@queue\n@queue\n",
+    "lost (not in the queue any more, and no line of the log says why)" },
+  { "requeued, and still where it was put", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") "postfix/postsuper[50]: AAAA01: requeued\npostfix/postsuper[50]: Requeued: 1 message\n"
+    "@queue AAAA01\n@queue AAAA01\n",
+    "open (requeued: later)" },
   { "put aside as corrupt", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") "@corrupt AAAA01\n",
     "lost (corrupt queue file)" },
   { "held is open, whatever happens", "b@example.net",
