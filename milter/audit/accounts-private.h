@@ -3,7 +3,8 @@
  *   accounts.c   lines in, lines kept as evidence
  *   visits.c     SMTP sessions, whose lines are evidence for their messages
  *   envelope.c   messages of the journal, and which mail of the log is theirs
- *   judge.c      what recipients came to, and what is written of it
+ *   judge-slot.c what one recipient came to
+ *   judge.c      what is written of it, and what the queue has
  *   restore.c    the open accounts of an earlier run (their lines: restore-lines.h)
  */
 #pragma once
@@ -66,7 +67,9 @@ struct HfMail
   HfDraft *draft;     /* NULL when there is nothing to write */
   guint64 last_seq;   /* of the newest evidence */
   gint64 absent_ms;   /* of the first snapshot that did not list it; 0 */
+  gint64 unseen_ms;   /* the same for messages that it was forwarded as */
   guint absent : 2;   /* snapshots in a row that did not list it, up to 2 */
+  guint unseen : 2;   /* the same for messages that it was forwarded as, and no line has named */
   guint corrupt : 1;  /* the queue's corrupt/ or a Qf file has it */
   guint listed : 1;   /* the newest snapshot listed it */
   guint changed : 1;  /* in HfAccounts.changed_mails */
@@ -137,6 +140,20 @@ void hf_envelope_bind (HfAccounts *self, HfEnvelope *envelope, HfMail *mail);
 void hf_mail_set_loose (HfAccounts *self, HfMail *mail, gboolean loose);
 void hf_mail_match (HfAccounts *self, HfMail *mail);
 void hf_envelopes_match (HfAccounts *self);
+
+/* What a recipient came to, and the words for it. */
+typedef struct
+{
+  HfFinding finding;
+  gchar *detail;
+  gint64 since_ms; /* of the newest line that had a say; -1: none */
+} HfVerdict;
+
+/* judge-slot.c */
+void hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, HfVerdict *out);
+
+/* Nothing is known of it since the restart, nor of what it was passed on to. */
+gboolean hf_judge_is_as_restored (const HfAccounts *self, const HfMail *mail);
 
 /* judge.c */
 void hf_judge_mail (HfAccounts *self, HfMail *mail);

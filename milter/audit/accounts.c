@@ -59,6 +59,14 @@ hf_mail_mark (HfAccounts *self, HfMail *mail)
     return;
   mail->changed = TRUE;
   g_ptr_array_add (self->changed_mails, mail);
+  /* what was passed on to it is no better than it is */
+  for (const HfParent *parent = mail->message->parents; parent != NULL; parent = parent->next)
+    {
+      HfMail *above = g_hash_table_lookup (self->mails, &parent->message->serial);
+
+      if (above != NULL)
+        hf_mail_mark (self, above);
+    }
 }
 
 /* The number that a message had before the restart. */

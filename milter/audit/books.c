@@ -301,10 +301,20 @@ review_rest (HfBooks *self, const HfVerdictContext *context, HfMessage *message)
   report (self, message, NULL, rest, before, after);
 }
 
+/* What became of mail that was passed on is known when its child's end is. */
+static gboolean
+waits_for_child (const HfMessage *message)
+{
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->message != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 is_complete (const HfMessage *message)
 {
-  if (message->n_unsettled > 0 || message->unresolved || message->n_unseen > 0
+  if (message->n_unsettled > 0 || message->unresolved || message->n_unseen > 0 || waits_for_child (message)
       || (message->rest > 0 && !hf_finding_is_final (message->rest_finding)))
     return FALSE;
   /* Sendmail says "done" only at higher log levels */

@@ -192,27 +192,39 @@ hf_leg_set_detail (HfLeg *leg, HfSlice text)
   leg->detail = g_ref_string_new_intern (copy);
 }
 
-void
+HfChild *
 hf_message_add_child (HfMessage *self, HfSlice queue_id, HfLink link)
 {
   HfChild *child, **end;
 
   for (end = &self->children; *end != NULL; end = &(*end)->next)
     if (is_text ((*end)->queue_id, queue_id))
-      return;
+      return *end;
   child = take_room (self, sizeof *child, sizeof (gpointer));
   child->queue_id = hf_message_keep (self, queue_id);
   child->link = link;
   *end = child;
+  return child;
 }
 
-gboolean
-hf_message_has_child (const HfMessage *self, HfLink link)
+const HfChild *
+hf_message_find_child (const HfMessage *self, const gchar *queue_id)
 {
   for (const HfChild *child = self->children; child != NULL; child = child->next)
-    if (child->link == link)
-      return TRUE;
-  return FALSE;
+    if (g_strcmp0 (child->queue_id, queue_id) == 0)
+      return child;
+  return NULL;
+}
+
+void
+hf_message_add_parent (HfMessage *self, HfMessage *parent, HfChild *child)
+{
+  HfParent *one = take_room (self, sizeof *one, sizeof (gpointer));
+
+  one->message = parent;
+  one->child = child;
+  one->next = self->parents;
+  self->parents = one;
 }
 
 /* ":include:/etc/mail/staff", or a list that Sendmail shortened to "a@b, c@d...y@z". */

@@ -197,8 +197,10 @@ take_counters (Restore *self, sqlite3_stmt *statement)
 /* The filter's mark is a claim, which the log may contradict for so long. */
 #define VOID_FOR_MS "864000000"
 
-/* Open messages, and the children that they wait for. */
-#define LIVE "(m.closed = 0 OR m.parent IN (SELECT queue FROM mail WHERE closed = 0))"
+/* Open messages, and what they were passed on to, however far. */
+#define LIVE \
+  "m.n IN (WITH RECURSIVE live (n, queue) AS (SELECT n, queue FROM mail WHERE closed = 0" \
+  " UNION SELECT c.n, c.queue FROM mail c JOIN live ON c.parent = live.queue) SELECT n FROM live)"
 
 #define CHUNKS "SELECT e.rowid, e.seq FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE
 

@@ -216,6 +216,34 @@ class Cases:
         equal(self.carried_fates(made)["b@example.net"], ("settled", "relayed"), "mail in the next one")
         equal(made.states()[made.ids[0]], {"recipient@example.net": "settled"}, "mail of the journal")
 
+    # mail that was passed on under another id
+
+    def passed_on(self, *, parts):
+        """AAAA01 goes through a content filter, which hands it back as BBBB01; parts: which lines of that there are."""
+        old, new = story("AAAA01"), story("BBBB01")
+        handed = ("smtp", old[3][1].replace("mx[192.0.2.9]:25", "127.0.0.1[127.0.0.1]:10024").replace("2.0.0 Ok", "2.0.0 Ok: queued as BBBB01"))
+        back = ("smtpd", "BBBB01: client=localhost[127.0.0.1], orig_queue_id=AAAA01, orig_client=c[192.0.2.1]")
+        rows = [*old[:3], back, *new[1:3], handed, old[4], *(new[part] for part in parts)]
+        made = self.site([(0, "AAAA01")], log=[(1, *row) for row in rows], mta__filter_after="none")
+        return made, [self.once(made), self.once(made)]
+
+    def passed_on_and_delivered(self):
+        made, said = self.passed_on(parts=(3, 4))
+        equal(self.fates(made), [{"recipient@example.net": ("settled", "passed")}], "fates")
+        expect("HF-6" not in "".join(said), f"an alarm: {said}")
+
+    def passed_on_and_waiting(self):
+        made, _ = self.passed_on(parts=())
+        equal(self.fates(made), [{"recipient@example.net": ("open", None)}], "fates")
+
+    def passed_on_and_lost(self):
+        made, said = self.passed_on(parts=(4,))
+        equal(self.fates(made), [{"recipient@example.net": ("lost", None)}], "fates")
+        equal([each.count("HF-601") for each in said], [1, 0], "alarms of the first run, and of one after it")
+        expect("queue=AAAA01" in said[0] and "BBBB01: removed" in said[0], f"both ids are not named: {said[0]}")
+        balanced = subprocess.run([str(program("holdfast")), "-c", str(made.config), "balance"], capture_output=True, timeout=60)
+        equal(balanced.returncode, 0, f"status of balance, which said {balanced}")
+
     def one_auditor(self):
         made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
         said = self.lab.dir / "first-auditor.log"
@@ -258,8 +286,8 @@ def main():
         cases = Cases(place)
         names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
-                 "carried_and_unreadable", "one_auditor", "other_version",
-                 "systemd_journal", "unread_lines_keep_void_mail")
+                 "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost", "one_auditor",
+                 "other_version", "systemd_journal", "unread_lines_keep_void_mail")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 

@@ -28,6 +28,24 @@
 #define REMOVED "postfix/qmgr[9]: AAAA01: removed\n"
 #define RELAYED "settled relayed (250 Ok)"
 
+/* What became of mail that was passed on, under the new id. */
+#define FORWARDED TO ("local", "b@example.net", "sent (forwarded as BBBB01)")
+#define HEIR(n) \
+  "postfix/cleanup[8]: BBBB01: message-id=<1@example.org>\n" \
+  "postfix/qmgr[9]: BBBB01: from=<a@example.org>, size=400, nrcpt=" n " (queue active)\n"
+#define FILTERED \
+  "postfix/smtpd[11]: connect from localhost[127.0.0.1]\npostfix/smtpd[11]: BBBB01: client=localhost[127.0.0.1]\n"
+#define THROUGH(to) \
+  "postfix/smtp[10]: AAAA01: to=<" to ">, relay=127.0.0.1[127.0.0.1]:10024, delay=1, delays=0/0/0/1, dsn=2.0.0, " \
+  "status=sent (250 2.0.0 from MTA: 250 2.0.0 Ok: queued as BBBB01)\n"
+#define B_TO(to, status) \
+  "postfix/smtp[12]: BBBB01: to=<" to ">, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
+#define B_SENT(to) B_TO (to, "sent (250 Ok)")
+#define B_DEFERRED(to) B_TO (to, "deferred (later)")
+#define B_REMOVED "postfix/qmgr[9]: BBBB01: removed\n"
+#define REQUEUED "postfix/postsuper[50]: AAAA01: requeued\npostfix/postsuper[50]: Requeued: 1 message\n"
+#define ANEW "postfix/pickup[13]: BBBB01: uid=0 from=<a@example.org> orig_id=AAAA01\n" HEIR ("1")
+
 #define S "sm-mta[5]: 6AMKei5o002163: "
 #define COLLECTED(n) \
   S "from=<a@example.org>, size=14, class=0, nrcpts=" n ", msgid=<1@x>, proto=ESMTP, relay=c [192.0.2.1]\n" \
@@ -128,6 +146,77 @@ static const Row queue_rows[] = {
     "open (held: later)" },
   { "what the log says is done is not looked for", "b@example.net", TAKEN ("1") SENT ("b@example.net") REMOVED "@queue\n@queue\n",
     RELAYED },
+};
+
+static const Row passed_rows[] = {
+  { "forwarded, and delivered from there", "b@example.net", TAKEN ("1") HEIR ("1") FORWARDED REMOVED B_SENT ("x@far.example") B_REMOVED,
+    "settled passed (BBBB01)" },
+  { "forwarded, and not delivered yet", "b@example.net", TAKEN ("1") HEIR ("1") FORWARDED REMOVED "@queue BBBB01\n",
+    "open (BBBB01: queued)" },
+  { "forwarded, and deferred there", "b@example.net", TAKEN ("1") HEIR ("1") FORWARDED REMOVED B_DEFERRED ("x@far.example") "@queue BBBB01\n",
+    "open (BBBB01: deferred: later)" },
+  { "forwarded to two, of whom one waits", "b@example.net",
+    TAKEN ("1") HEIR ("2") FORWARDED REMOVED B_SENT ("x@far.example") B_DEFERRED ("y@far.example"), "open (BBBB01: deferred: later)" },
+  { "forwarded to two, of whom one is gone without a record", "b@example.net",
+    TAKEN ("1") HEIR ("2") FORWARDED REMOVED B_SENT ("x@far.example") B_REMOVED, "lost (BBBB01: removed without a record)" },
+  { "forwarded, and the new file is gone", "b@example.net",
+    TAKEN ("1") HEIR ("1") FORWARDED REMOVED B_DEFERRED ("x@far.example") "@queue\n@queue\n",
+    "lost (BBBB01: not in the queue any more, and no line of the log says why)" },
+  { "forwarded, and the new file is put aside", "b@example.net",
+    TAKEN ("1") HEIR ("1") FORWARDED REMOVED B_DEFERRED ("x@far.example") "@corrupt BBBB01\n", "lost (BBBB01: corrupt queue file)" },
+  { "forwarded, and bounced there: the sender is told", "b@example.net",
+    TAKEN ("1") HEIR ("1") FORWARDED REMOVED B_TO ("x@far.example", "bounced (no)") B_REMOVED, "settled passed (BBBB01)" },
+  { "forwarded, and again from there", "b@example.net",
+    TAKEN ("1") HEIR ("1") FORWARDED REMOVED "postfix/cleanup[8]: CCCC01: message-id=<1@example.org>\n"
+    "postfix/qmgr[9]: CCCC01: from=<a@example.org>, size=400, nrcpt=1 (queue active)\n"
+    "postfix/local[14]: BBBB01: to=<x@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (forwarded as CCCC01)\n"
+    B_REMOVED "postfix/qmgr[9]: CCCC01: removed\n", "lost (BBBB01: CCCC01: removed without a record)" },
+  { "forwarded in a ring is no delivery", "b@example.net",
+    TAKEN ("1") HEIR ("1") FORWARDED
+    "postfix/local[14]: BBBB01: to=<x@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (forwarded as AAAA01)\n"
+    B_REMOVED REMOVED, "unaccounted (BBBB01: AAAA01: passed on, and not seen again)" },
+  { "forwarded under an id that no line names", "b@example.net", TAKEN ("1") FORWARDED REMOVED, "open (BBBB01: not named by the log yet)" },
+  { "the same, and the queue does not have it", "b@example.net", TAKEN ("1") FORWARDED REMOVED "@queue\n@queue\n",
+    "unaccounted (BBBB01: passed on, and not seen again)" },
+  { "the same, and lines are missing", "b@example.net", TAKEN ("1") FORWARDED "@gap\n" REMOVED "@queue\n@queue\n",
+    "unaccounted (BBBB01: gap in the log)" },
+  { "the same, and the queue has it", "b@example.net", TAKEN ("1") FORWARDED REMOVED "@queue\n@queue BBBB01\n@queue\n",
+    "open (BBBB01: not named by the log yet)" },
+  { "the same, and it is named late", "b@example.net",
+    TAKEN ("1") FORWARDED REMOVED "@queue\n@queue\n" HEIR ("1") B_SENT ("x@far.example") B_REMOVED, "settled passed (BBBB01)" },
+  { "through a content filter, and removed behind it without a record", "b@example.net",
+    TAKEN ("1") FILTERED HEIR ("1") THROUGH ("b@example.net") REMOVED B_REMOVED, "lost (BBBB01: removed without a record)" },
+  { "two through a content filter: each has its own end", "b@example.net c@example.net",
+    TAKEN ("2") FILTERED HEIR ("2") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED B_SENT ("b@example.net")
+    B_DEFERRED ("c@example.net"), "settled passed (BBBB01); open (BBBB01: deferred: later)" },
+  { "two through a content filter that drops one of them", "b@example.net c@example.net",
+    TAKEN ("2") FILTERED HEIR ("1") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED B_SENT ("b@example.net") B_REMOVED,
+    "settled passed (BBBB01); unaccounted (BBBB01: the message is gone, and no line names this recipient)" },
+  { "through a content filter that gives it another address", "b@example.net c@example.net",
+    TAKEN ("2") FILTERED HEIR ("2") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED B_SENT ("b@example.net")
+    B_DEFERRED ("quarantine@example.net"), "settled passed (BBBB01); open (BBBB01: deferred: later)" },
+  { "discarded behind a content filter: nobody was told", "b@example.net",
+    TAKEN ("1") FILTERED HEIR ("1") THROUGH ("b@example.net") REMOVED
+    "postfix/discard[12]: BBBB01: to=<b@example.net>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (black hole)\n" B_REMOVED,
+    "settled passed silently (BBBB01)" },
+  { "what another host queued it as is that host's word", "b@example.net",
+    TAKEN ("1") TO ("smtp", "b@example.net", "sent (250 2.0.0 Ok: queued as BBBB01)") REMOVED "@queue\n@queue\n",
+    "settled relayed (250 2.0.0 Ok: queued as BBBB01)" },
+  { "passed to another instance, whose queue is not asked", "b@example.net",
+    TAKEN ("1") "postfix-out/smtpd[11]: BBBB01: client=localhost[127.0.0.1]\n"
+    "postfix-out/cleanup[8]: BBBB01: message-id=<1@example.org>\n"
+    "postfix-out/qmgr[9]: BBBB01: from=<a@example.org>, size=400, nrcpt=1 (queue active)\n" THROUGH ("b@example.net") REMOVED
+    "postfix-out/smtp[12]: BBBB01: to=<b@example.net>, relay=none, delay=1, delays=0/0/0/1, dsn=4.3.0, status=deferred (later)\n"
+    "@queue\n@queue\n", "open (BBBB01: deferred: later)" },
+  { "requeued, and deferred under the new id", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") REQUEUED ANEW B_DEFERRED ("b@example.net") "@queue BBBB01\n", "open (BBBB01: deferred: later)" },
+  { "requeued, and the new file is gone", "b@example.net",
+    TAKEN ("1") DEFERRED ("b@example.net") REQUEUED ANEW "@queue\n@queue\n",
+    "lost (BBBB01: not in the queue any more, and no line of the log says why)" },
+  { "requeued, and removed without a record", "b@example.net", TAKEN ("1") DEFERRED ("b@example.net") REQUEUED ANEW B_REMOVED,
+    "lost (BBBB01: removed without a record)" },
+  { "requeued before a line named it, and delivered", "b@example.net", TAKEN ("1") REQUEUED ANEW B_SENT ("b@example.net") B_REMOVED,
+    "settled passed (BBBB01)" },
 };
 
 static const Row sendmail_rows[] = {
@@ -343,7 +432,8 @@ static gchar *
 tell (Site *self)
 {
   g_autoptr (sqlite3_stmt) row
-      = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail FROM recipient ORDER BY position", NULL);
+      = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail, outcome = 'passed' AND silent FROM recipient"
+                                            " ORDER BY position", NULL);
   GString *told = g_string_new (NULL);
 
   while (row != NULL && sqlite3_step (row) == SQLITE_ROW)
@@ -351,8 +441,9 @@ tell (Site *self)
       const gchar *outcome = (const gchar *) sqlite3_column_text (row, 1);
       const gchar *detail = (const gchar *) sqlite3_column_text (row, 2);
 
-      g_string_append_printf (told, "%s%s%s%s (%s)", told->len > 0 ? "; " : "", (const gchar *) sqlite3_column_text (row, 0),
-                              outcome != NULL ? " " : "", outcome != NULL ? outcome : "", detail != NULL ? detail : "");
+      g_string_append_printf (told, "%s%s%s%s%s (%s)", told->len > 0 ? "; " : "", (const gchar *) sqlite3_column_text (row, 0),
+                              outcome != NULL ? " " : "", outcome != NULL ? outcome : "",
+                              sqlite3_column_int (row, 3) != 0 ? " silently" : "", detail != NULL ? detail : "");
     }
   return g_string_free (told, FALSE);
 }
@@ -406,6 +497,12 @@ test_queue (void)
 }
 
 static void
+test_passed (void)
+{
+  run_rows (passed_rows, G_N_ELEMENTS (passed_rows));
+}
+
+static void
 test_sendmail (void)
 {
   run_rows (sendmail_rows, G_N_ELEMENTS (sendmail_rows));
@@ -417,6 +514,7 @@ main (int argc, char **argv)
   static const TapTest tests[] = {
     { "envelope and log", test_log },
     { "envelope, log and queue", test_queue },
+    { "passed on", test_passed },
     { "sendmail", test_sendmail },
     { NULL, NULL },
   };
