@@ -354,7 +354,8 @@ judge_heir (const Case *it, const HfMail *mail, const Heir *heir, guint depth, H
         }
       named = found;
     }
-  if (message->rest > 0 && (!found || heir->all || expanded[0] || expanded[1]))
+  if (message->rest > 0
+      && (!found || heir->all || (message->mta != HF_MTA_SENDMAIL && (expanded[0] || expanded[1]))))
     {
       judge_rest (it, mail, depth, &one);
       take_worse (out, &found, &one);
@@ -415,6 +416,66 @@ judge_rewritten (const Case *it, const HfMail *mail, HfVerdict *verdict)
     judge_missing (it, mail, verdict);
 }
 
+static gboolean
+has_legs (const HfMessage *message, const HfSlot *slot)
+{
+  guint n_legs;
+
+  hf_slot_find (message, hf_slice (slot->address), NULL, &n_legs);
+  return n_legs > 0;
+}
+
+/* More that no line names than the envelope has: some are what others became. */
+static gboolean
+has_surplus (const Case *it, const HfMessage *message)
+{
+  guint unnamed = 0;
+
+  if (message->mta == HF_MTA_SENDMAIL || message->rest == 0)
+    return FALSE;
+  for (guint i = 0; i < it->envelope->n_slots; i++)
+    unnamed += !has_legs (message, &it->envelope->slots[i]);
+  return message->rest > unnamed;
+}
+
+static gboolean
+any_is_expanded (const Case *it, const HfMessage *message)
+{
+  for (guint i = 0; i < it->envelope->n_slots; i++)
+    if (hf_slot_is_expanded (message, hf_slice (it->envelope->slots[i].address)))
+      return TRUE;
+  return FALSE;
+}
+
+/* Gone with no line missing. */
+static gboolean
+is_without_record (HfFinding finding)
+{
+  return finding.state == HF_STATE_LOST
+         || (finding.state == HF_STATE_UNACCOUNTED
+             && (finding.reason == HF_REASON_NO_RECORD || finding.reason == HF_REASON_LATER_FILTER));
+}
+
+/* The MTA counted more recipients than lines and envelope have names for.  They may
+ * be what an address became that became several; nothing says which address, so
+ * all that did wait for them.  Where none is known to have, the queue file had
+ * them all the same (of "a: a, b" only b's line would tell): while they may still
+ * be named, or lines are missing, that is no concern of the others, but once
+ * they are gone it is. */
+static void
+judge_surplus (const Case *it, const HfMail *mail, gboolean expanded, HfVerdict *verdict)
+{
+  HfVerdict rest;
+  gboolean found = TRUE;
+
+  if (!has_surplus (it, mail->message))
+    return;
+  judge_rest (it, mail, 0, &rest);
+  if (expanded || (is_without_record (rest.finding) && !any_is_expanded (it, mail->message)))
+    take_worse (verdict, &found, &rest);
+  g_free (rest.detail);
+}
+
 static void
 judge_by_log (const Case *it, const HfMail *mail, HfVerdict *verdict)
 {
@@ -431,8 +492,8 @@ judge_by_log (const Case *it, const HfMail *mail, HfVerdict *verdict)
       take_worse (verdict, &found, &one);
     }
   if (found)
-    return;
-  if (mail->message->rest == 0)
+    judge_surplus (it, mail, expanded, verdict);
+  else if (mail->message->rest == 0)
     judge_rewritten (it, mail, verdict);
   else
     judge_rest (it, mail, 0, verdict);

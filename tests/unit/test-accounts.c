@@ -77,6 +77,21 @@ static const Row log_rows[] = {
     TAKEN ("2") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)")
     TO ("smtp", "two@example.net>, orig_to=<pair@example.org", "deferred (later)"),
     "open (deferred: later)" },
+  { "an alias of two is not settled while one is not named", "pair@example.org",
+    TAKEN ("2") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)"), "open (queued)" },
+  { "an alias of two, of whom one is gone without a record", "pair@example.org",
+    TAKEN ("2") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)") REMOVED, "lost (removed without a record)" },
+  { "an alias of two, and one that is no alias: who is not named is the alias's", "pair@example.org b@example.net",
+    TAKEN ("3") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)") SENT ("b@example.net") REMOVED,
+    "lost (removed without a record); " RELAYED },
+  { "an alias of one: who is not named is the other recipient", "pair@example.org b@example.net",
+    TAKEN ("2") TO ("smtp", "one@example.net>, orig_to=<pair@example.org", "sent (250 Ok)"), RELAYED "; open (queued)" },
+  { "an alias of itself and another, who is gone without a record", "b@example.net", TAKEN ("2") SENT ("b@example.net") REMOVED,
+    "lost (removed without a record)" },
+  { "an added recipient is not named yet", "b@example.net", TAKEN ("2") SENT ("b@example.net"), RELAYED },
+  { "an added recipient, and lines are missing", "b@example.net", TAKEN ("2") "@gap\n" SENT ("b@example.net") REMOVED, RELAYED },
+  { "an added recipient with an end of its own", "b@example.net", TAKEN ("2") SENT ("b@example.net") SENT ("archive@example.org") REMOVED,
+    RELAYED },
   { "removed without a record of one, no filter follows", "b@example.net c@example.net",
     TAKEN ("2") SENT ("b@example.net") REMOVED, RELAYED "; lost (removed without a record)" },
   { "two local users of an alias do not stand for another recipient", "team@example.org c@example.net",
@@ -171,6 +186,9 @@ static const Row passed_rows[] = {
     "postfix/qmgr[9]: CCCC01: from=<a@example.org>, size=400, nrcpt=1 (queue active)\n"
     "postfix/local[14]: BBBB01: to=<x@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (forwarded as CCCC01)\n"
     B_REMOVED "postfix/qmgr[9]: CCCC01: removed\n", "lost (BBBB01: CCCC01: removed without a record)" },
+  { "forwarded to an alias of two, of whom one is gone without a record", "b@example.net",
+    TAKEN ("1") FILTERED HEIR ("2") THROUGH ("b@example.net") REMOVED B_SENT ("x@example.net>, orig_to=<b@example.net") B_REMOVED,
+    "lost (BBBB01: removed without a record)" },
   { "forwarded in a ring is no delivery", "b@example.net",
     TAKEN ("1") HEIR ("1") FORWARDED
     "postfix/local[14]: BBBB01: to=<x@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (forwarded as AAAA01)\n"
