@@ -340,6 +340,18 @@ stand_in_line (HfBooks *self, HfMessage *message)
   g_queue_push_tail (waits_long (message) ? &self->long_line : &self->line, message);
 }
 
+/* What a clone does not name may be the parent's. */
+static void
+review_parents (HfBooks *self, const HfVerdictContext *context, const HfMessage *message)
+{
+  for (HfParent *parent = message->parents; parent != NULL; parent = parent->next)
+    if (parent->child->link == HF_LINK_CLONED)
+      {
+        review_rest (self, context, parent->message);
+        stand_in_line (self, parent->message);
+      }
+}
+
 void
 hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg)
 {
@@ -347,6 +359,7 @@ hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg)
 
   review_one (self, &context, message, leg);
   review_rest (self, &context, message);
+  review_parents (self, &context, message);
   stand_in_line (self, message);
 }
 
@@ -358,6 +371,7 @@ hf_books_review (HfBooks *self, HfMessage *message)
   for (HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
     review_one (self, &context, message, leg);
   review_rest (self, &context, message);
+  review_parents (self, &context, message);
   stand_in_line (self, message);
 }
 

@@ -34,6 +34,7 @@ typedef struct
   const HfLeg *leg;     /* nullable: of parent */
   HfSlice names[2];     /* the second may be absent */
   gboolean all;         /* the child is of this one recipient only */
+  gboolean by_name;     /* it is known to be named there */
 } Heir;
 
 static gboolean judge_heir (const Case *it, const HfMail *mail, const Heir *heir, guint depth, HfVerdict *out);
@@ -210,8 +211,9 @@ mail_of_child (const HfAccounts *self, const HfChild *child)
   return child->message != NULL ? g_hash_table_lookup (self->mails, &child->message->serial) : NULL;
 }
 
-/* @out is settled so far, because it was passed on to @child. */
-static void
+/* @out is settled so far, because it was passed on to @child.  FALSE: to a clone
+ * that has no recipient who may be it. */
+static gboolean
 follow (const Case *it, const HfMail *mail, const HfChild *child, const Heir *heir, guint depth, HfVerdict *out)
 {
   const HfMail *next = mail_of_child (it->self, child);
@@ -226,9 +228,14 @@ follow (const Case *it, const HfMail *mail, const HfChild *child, const Heir *he
   else
     {
       if (!judge_heir (it, next, heir, depth + 1, &below))
-        judge_missing (it, next, &below);
+        {
+          if (child->link == HF_LINK_CLONED)
+            return FALSE;
+          judge_missing (it, next, &below);
+        }
       take_over (out, &below, child);
     }
+  return TRUE;
 }
 
 /* Of a message that lives on under a new id, or was cloned, all that was not settled. */
@@ -237,7 +244,8 @@ follow_all (const Case *it, const HfMail *mail, const HfLeg *leg, HfLink link, g
 {
   const Heir heir = { .parent = mail->message,
                       .leg = leg,
-                      .names = { hf_slice (it->slot->address), leg != NULL ? hf_slice (leg->address) : HF_SLICE_NONE } };
+                      .names = { hf_slice (it->slot->address), leg != NULL ? hf_slice (leg->address) : HF_SLICE_NONE },
+                      .by_name = leg != NULL && link == HF_LINK_CLONED };
   HfVerdict worst = { .since_ms = -1 };
   gboolean found = FALSE;
 
@@ -245,13 +253,9 @@ follow_all (const Case *it, const HfMail *mail, const HfLeg *leg, HfLink link, g
     {
       HfVerdict one = { .finding = out->finding, .detail = g_strdup (out->detail), .since_ms = out->since_ms };
 
-      if (child->link != link)
-        {
-          g_free (one.detail);
-          continue;
-        }
-      follow (it, mail, child, &heir, depth, &one);
-      take_worse (&worst, &found, &one);
+      if (child->link == link && follow (it, mail, child, &heir, depth, &one))
+        take_worse (&worst, &found, &one);
+      g_free (one.detail);
     }
   if (!found)
     return;
@@ -274,6 +278,8 @@ judge_leg (const Case *it, const HfMail *mail, const HfLeg *leg, guint depth, Hf
                       .since_ms = message->seen_ms };
   if (leg->finding.state == HF_STATE_OPEN)
     judge_by_queue (it->self, mail, TRUE, is_in_asked_queue (it, message), out);
+  else if (leg->finding.state == HF_STATE_SETTLED && child != NULL && child->link == HF_LINK_CLONED)
+    follow_all (it, mail, leg, HF_LINK_CLONED, depth, out);
   else if (leg->finding.state == HF_STATE_SETTLED && child != NULL)
     follow (it, mail, child, &heir, depth, out);
   else if (leg->finding.state == HF_STATE_SETTLED && leg->finding.outcome == HF_OUTCOME_PASSED)
@@ -306,7 +312,11 @@ judge_rest (const Case *it, const HfMail *mail, guint depth, HfVerdict *out)
                       .detail = hf_describe_detail (message, NULL, message->rest_finding),
                       .since_ms = message->seen_ms };
   if (out->finding.state == HF_STATE_OPEN)
-    judge_by_queue (it->self, mail, FALSE, is_in_asked_queue (it, message), out);
+    {
+      judge_by_queue (it->self, mail, FALSE, is_in_asked_queue (it, message), out);
+      if (message->cloned)
+        follow_all (it, mail, NULL, HF_LINK_CLONED, depth, out);
+    }
   else if (out->finding.state == HF_STATE_SETTLED && out->finding.outcome == HF_OUTCOME_REDIRECTED)
     follow_redirected (it, mail, depth, out);
   else if (out->finding.state == HF_STATE_SETTLED && out->finding.outcome == HF_OUTCOME_PASSED)
@@ -343,7 +353,7 @@ judge_heir (const Case *it, const HfMail *mail, const Heir *heir, guint depth, H
   gboolean found = FALSE, named = FALSE;
   HfVerdict one;
 
-  for (gint pass = heir->all ? 1 : 0; pass < 2 && !named; pass++)
+  for (gint pass = heir->all ? 1 : 0; pass < (heir->by_name ? 1 : 2) && !named; pass++)
     {
       for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
         {
@@ -354,7 +364,7 @@ judge_heir (const Case *it, const HfMail *mail, const Heir *heir, guint depth, H
         }
       named = found;
     }
-  if (message->rest > 0
+  if (message->rest > 0 && !heir->by_name
       && (!found || heir->all || (message->mta != HF_MTA_SENDMAIL && (expanded[0] || expanded[1]))))
     {
       judge_rest (it, mail, depth, &one);
@@ -476,6 +486,49 @@ judge_surplus (const Case *it, const HfMail *mail, gboolean expanded, HfVerdict 
   g_free (rest.detail);
 }
 
+/* All has been done to it that will be: Sendmail says so, but not where clones took
+ * all of it. */
+static gboolean
+is_over (const HfMessage *message)
+{
+  gboolean cloned = FALSE;
+
+  if (message->closed != HF_CLOSED_NOT || message->n_unsettled > 0 || message->rest > 0)
+    return message->closed == HF_CLOSED_REMOVED || message->closed == HF_CLOSED_VANISHED || message->closed == HF_CLOSED_REUSED;
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    {
+      if (child->link != HF_LINK_CLONED)
+        continue;
+      if (child->message != NULL && child->message->closed == HF_CLOSED_NOT)
+        return FALSE;
+      cloned = TRUE;
+    }
+  return cloned;
+}
+
+/* Sendmail tells what an address became; it is not settled while one of these has no
+ * line.  Such a name may be spelled otherwise there: that is not enough for lost. */
+static void
+judge_expansion (const Case *it, const HfMail *mail, HfVerdict *verdict)
+{
+  const HfMessage *message = mail->message;
+  HfVerdict one = { .since_ms = message->seen_ms };
+  gboolean found = TRUE;
+
+  if (message->mta != HF_MTA_SENDMAIL || message->expired || !hf_message_lacks_name (message, it->slot->address))
+    return;
+  if (is_over (message))
+    set (&one, HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD, "no line names one of those that it became");
+  else if (message->closed == HF_CLOSED_NOT && message->accepted)
+    {
+      set (&one, HF_STATE_OPEN, HF_REASON_QUEUED, NULL);
+      judge_by_queue (it->self, mail, TRUE, TRUE, &one);
+    }
+  else
+    return;
+  take_worse (verdict, &found, &one);
+}
+
 static void
 judge_by_log (const Case *it, const HfMail *mail, HfVerdict *verdict)
 {
@@ -497,6 +550,7 @@ judge_by_log (const Case *it, const HfMail *mail, HfVerdict *verdict)
     judge_rewritten (it, mail, verdict);
   else
     judge_rest (it, mail, 0, verdict);
+  judge_expansion (it, mail, verdict);
 }
 
 void

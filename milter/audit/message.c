@@ -262,6 +262,87 @@ expands_to (const HfExpansion *expansion, const gchar *address)
   return FALSE;
 }
 
+void
+hf_message_add_named (HfMessage *self, const gchar *address)
+{
+  HfNamed *named;
+
+  for (named = self->named; named != NULL; named = named->next)
+    if (g_str_equal (named->address, address))
+      return;
+  named = take_room (self, sizeof *named, sizeof (gpointer));
+  named->address = hf_message_keep (self, hf_slice (address));
+  named->next = self->named;
+  self->named = named;
+}
+
+/* "\\joe" is joe without his aliases; a name without a domain may have got one. */
+static gboolean
+goes_by (const gchar *address, HfSlice name)
+{
+  gsize length;
+
+  while (*address == '\\')
+    address++;
+  while (name.length > 0 && name.at[0] == '\\')
+    name = (HfSlice){ name.at + 1, name.length - 1 };
+  length = strlen (address);
+  return length >= name.length && g_ascii_strncasecmp (address, name.at, name.length) == 0
+         && (length == name.length || (address[name.length] == '@' && hf_slice_find (name, "@") < 0));
+}
+
+static gboolean
+is_named_by_any (const HfMessage *self, HfSlice name)
+{
+  for (const HfLeg *leg = self->legs; leg != NULL; leg = leg->next)
+    if (goes_by (leg->address, name))
+      return TRUE;
+  for (const HfNamed *named = self->named; named != NULL; named = named->next)
+    if (goes_by (named->address, name))
+      return TRUE;
+  /* who sends to a list that he is on may be left out (MeToo) */
+  return self->sender != NULL && goes_by (self->sender, name);
+}
+
+static const HfExpansion *
+find_expansion (const HfMessage *self, HfSlice from)
+{
+  for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
+    if (strlen (it->from) == from.length && g_ascii_strncasecmp (it->from, from.at, from.length) == 0)
+      return it;
+  return NULL;
+}
+
+static gboolean
+lacks_name (const HfMessage *self, const HfExpansion *expansion, guint depth)
+{
+  HfSlice list = hf_slice (expansion->to), item;
+
+  while (!expansion->open_end && depth < EXPANSION_DEPTH && hf_log_next_address (&list, &item))
+    {
+      const HfExpansion *next = find_expansion (self, item);
+
+      if (next != NULL && next != expansion)
+        {
+          if (lacks_name (self, next, depth + 1))
+            return TRUE;
+        }
+      /* "error:…" names nobody */
+      else if (hf_slice_find (item, ":") < 0 && !is_named_by_any (self, item))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+hf_message_lacks_name (const HfMessage *self, const gchar *address)
+{
+  for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
+    if (goes_by (address, hf_slice (it->from)) && lacks_name (self, it, 0))
+      return TRUE;
+  return FALSE;
+}
+
 const gchar *
 hf_message_root_of (const HfMessage *self, const gchar *address)
 {

@@ -179,6 +179,30 @@ verdict_redirected (const HfVerdictContext *context, const HfMessage *message, H
   return found;
 }
 
+/* How many of those that no line names the clones may have taken: those that they
+ * do not name either, and one where nothing tells whom they took. */
+static guint32
+count_taken (const HfMessage *message)
+{
+  guint32 taken = 0;
+
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->link == HF_LINK_CLONED)
+      taken += MAX (child->message != NULL ? child->message->rest : 0, child->named ? 0U : 1U);
+  return taken;
+}
+
+/* A clone that waits may name more yet. */
+static gboolean
+has_open_clone (const HfMessage *message)
+{
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->link == HF_LINK_CLONED && child->message != NULL && child->message->closed == HF_CLOSED_NOT
+        && (child->message->legs == NULL || child->message->n_unsettled > 0 || child->message->rest > 0))
+      return TRUE;
+  return FALSE;
+}
+
 HfFinding
 hf_verdict_rest (const HfVerdictContext *context, const HfMessage *message)
 {
@@ -186,7 +210,10 @@ hf_verdict_rest (const HfVerdictContext *context, const HfMessage *message)
 
   if (message->redirected && verdict_redirected (context, message, &it))
     return it;
-  if (message->cloned)
+  if (message->cloned && hf_message_count_rest (message) <= count_taken (message))
     return settled (HF_OUTCOME_PASSED);
-  return verdict_unsettled (context, message, HF_FATE_NONE, FALSE);
+  it = verdict_unsettled (context, message, HF_FATE_NONE, FALSE);
+  if (message->cloned && !hf_finding_is_final (it) && has_open_clone (message))
+    return finding (HF_STATE_OPEN, HF_REASON_QUEUED);
+  return it;
 }

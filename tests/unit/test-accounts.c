@@ -27,6 +27,7 @@
 #define DEFERRED(to) TO ("smtp", to, "deferred (later)")
 #define REMOVED "postfix/qmgr[9]: AAAA01: removed\n"
 #define RELAYED "settled relayed (250 Ok)"
+#define RELAYED_S "settled relayed (Ok)"
 
 /* What became of mail that was passed on, under the new id. */
 #define FORWARDED TO ("local", "b@example.net", "sent (forwarded as BBBB01)")
@@ -53,6 +54,16 @@
 #define S_SENT(to) S "to=" to ", delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
 #define S_DEFERRED(to) S "to=" to ", delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx, dsn=4.4.1, stat=Deferred: later\n"
 #define S_DONE S "done; delay=00:00:01, ntries=1\n"
+
+/* Two clones of it. */
+#define P "sm-mta[6]: 6AMKei5p002163: "
+#define Q "sm-mta[6]: 6AMKei5q002163: "
+#define OF(clone, to, stat) \
+  clone "to=" to ", delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, relay=mx [192.0.2.9], " stat "\n"
+#define CLONE(owner) S "6AMKei5p002163: clone: owner=" owner "\n"
+#define SPLIT S "split: maxrcpts=1, rcpts=2, count=2, ids=6AMKei5p002163; 6AMKei5q002163\n"
+#define OK "dsn=2.0.0, stat=Sent (Ok)"
+#define LATER "dsn=4.4.1, stat=Deferred: later"
 
 typedef struct
 {
@@ -260,6 +271,55 @@ static const Row sendmail_rows[] = {
     COLLECTED ("2") S "alias <list@example.org> => a1@example.net, a2@example.net, ...a99@example.net\n"
     S_SENT ("a1@example.net,a50@example.net") S_DEFERRED ("a60@example.net") S_SENT ("<c@example.net>"),
     "open (deferred: later); settled relayed (Ok)" },
+  { "an alias of two, of whom one is never named", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => x@far.example, y@far.example\n" S_SENT ("x@far.example") S_DONE,
+    "unaccounted (no line names one of those that it became)" },
+  { "an alias of two, of whom one is not named yet", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => x@far.example, y@far.example\n" S_SENT ("x@far.example"), "open (queued)" },
+  { "an alias of an alias, of a local user, of a file and of a command", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => joe, sub, /var/mail/list, \"|/usr/bin/filter -x\", A@example.org\n"
+    S "alias sub => x@far.example\n" S "forward joe => \\\\joe, away@example.net\n"
+    S_SENT ("\\\\joe") S_SENT ("away@example.net,x@far.example") S_SENT ("/var/mail/list") S_SENT ("\"|/usr/bin/filter -x\"") S_DONE,
+    RELAYED_S },
+  { "a forward of which one is never named", "joe@example.org",
+    COLLECTED ("1") S "forward joe => \\\\joe, away@example.net\n" S_SENT ("away@example.net") S_DONE,
+    "unaccounted (no line names one of those that it became)" },
+  { "a clone for a list takes the list, and nobody else", "list@example.org bob@example.org",
+    COLLECTED ("2") S "alias <list@example.org> => x@far.example, y@far.example\n" CLONE ("owner-list")
+    OF (P, "x@far.example,y@far.example", OK) P "done; delay=00:00:01, ntries=1\n" S_DONE,
+    "settled passed (6AMKei5p002163); lost (removed without a record)" },
+  { "a clone for a list, and another recipient with an end of its own", "list@example.org bob@example.org",
+    COLLECTED ("2") S "alias <list@example.org> => x@far.example, y@far.example\n" CLONE ("owner-list")
+    OF (P, "x@far.example,y@far.example", OK) P "done; delay=00:00:01, ntries=1\n" S_SENT ("<bob@example.org>") S_DONE,
+    "settled passed (6AMKei5p002163); " RELAYED_S },
+  { "a clone that waits", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => x@far.example, y@far.example\n" CLONE ("owner-list")
+    OF (P, "x@far.example,y@far.example", LATER) "@queue 6AMKei5p002163\n", "open (6AMKei5p002163: deferred: later)" },
+  { "a clone that names one of two", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => x@far.example, y@far.example\n" CLONE ("owner-list")
+    OF (P, "x@far.example", OK) P "done; delay=00:00:01, ntries=1\n", "unaccounted (no line names one of those that it became)" },
+  { "a clone for two lists of one owner", "list@example.org club@example.org",
+    COLLECTED ("2") S "alias <list@example.org> => x@far.example\n" S "alias <club@example.org> => y@far.example\n" CLONE ("owner")
+    OF (P, "x@far.example", OK) OF (P, "y@far.example", LATER), "settled passed (6AMKei5p002163); open (6AMKei5p002163: deferred: later)" },
+  { "a clone, and the level is too low to say whom it took", "list@example.org bob@example.org",
+    COLLECTED ("2") CLONE ("owner-list") OF (P, "x@far.example,y@far.example", OK) S_DONE,
+    "unaccounted (Sendmail's LogLevel too low); unaccounted (Sendmail's LogLevel too low)" },
+  { "a clone that can only have taken all, at a low level", "list@example.org",
+    COLLECTED ("1") CLONE ("owner-list") OF (P, "x@far.example,y@far.example", OK), "settled passed (6AMKei5p002163)" },
+  { "split in two", "b@example.net c@example.net",
+    COLLECTED ("2") SPLIT OF (P, "<b@example.net>", OK) P "done; delay=00:00:01, ntries=1\n" OF (Q, "<c@example.net>", LATER),
+    "settled passed (6AMKei5p002163); open (6AMKei5q002163: deferred: later)" },
+  { "split in two, of which one is done without a word", "b@example.net c@example.net",
+    COLLECTED ("2") SPLIT S "SMTP outgoing connect on mx\n" OF (P, "<b@example.net>", OK) P "done; delay=00:00:01, ntries=1\n"
+    Q "done; delay=00:00:01, ntries=1\n",
+    "settled passed (6AMKei5p002163); lost (6AMKei5q002163: removed without a record)" },
+  { "the same, and the level is too low", "b@example.net c@example.net",
+    COLLECTED ("2") SPLIT OF (P, "<b@example.net>", OK) P "done; delay=00:00:01, ntries=1\n" Q "done; delay=00:00:01, ntries=1\n",
+    "settled passed (6AMKei5p002163); unaccounted (6AMKei5q002163: Sendmail's LogLevel too low)" },
+  { "split in two, and the second is gone from the queue", "b@example.net c@example.net",
+    COLLECTED ("2") SPLIT OF (P, "<b@example.net>", OK) P "done; delay=00:00:01, ntries=1\n" S "SMTP outgoing connect on mx\n"
+    "@queue\n@queue\n",
+    "settled passed (6AMKei5p002163); lost (6AMKei5q002163: not in the queue any more, and no line of the log says why)" },
   { "deleted by a milter, which Sendmail logs", "b@example.net c@example.net",
     COLLECTED ("2") S "Milter (x) delete: rcpt <c@example.net>, naddrs=1\n" S_SENT ("<b@example.net>") S_DONE,
     "settled relayed (Ok); settled removed_by_filter (filter: milter)" },
