@@ -21,6 +21,11 @@
   "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n" \
   "postfix/qmgr[9]: AAAA01: from=<a@example.org>, size=400, nrcpt=" n " (queue active)\n" \
   "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n"
+/* As chunks, and with nothing of the queue manager. */
+#define CHUNKED(counts) \
+  "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" \
+  "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n" \
+  "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 " counts "\n"
 #define TO(agent, to, status) \
   "postfix/" agent "[10]: AAAA01: to=<" to ">, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
 #define SENT(to) TO ("smtp", to, "sent (250 Ok)")
@@ -121,6 +126,14 @@ static const Row log_rows[] = {
     "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
     "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5\n",
     "open (held)" },
+  { "taken in chunks, and gone before the queue manager saw it", "b@example.net", CHUNKED ("bdat=2 quit=1 commands=6") "@queue\n@queue\n",
+    "lost (not in the queue any more, and no line of the log says why)" },
+  { "a chunk was refused", "b@example.net", CHUNKED ("bdat=1/2 quit=1 commands=5/6"), "provisional (acceptance not seen)" },
+  { "a client that may have given it up", "b@example.net", CHUNKED ("bdat=1 rset=1 quit=1 commands=6"), "provisional (acceptance not seen)" },
+  { "a client that went away between chunks", "b@example.net",
+    "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
+    "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\npostfix/smtpd[7]: lost connection after BDAT (20 bytes) from c[192.0.2.1]\n"
+    "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 bdat=1 commands=4\n", "void (not finished by the client)" },
   { "held before it has an id, by the session that opens it", "b@example.net",
     "postfix/smtpd[7]: connect from c[192.0.2.1]\n"
     "postfix/smtpd[7]: NOQUEUE: hold: RCPT from c[192.0.2.1]: <b@example.net>: Recipient address; from=<a@example.org> "
