@@ -24,6 +24,11 @@ typedef struct HfEnvelope HfEnvelope;
 /* The detail of what is only known from a record that was carried forward. */
 #define HF_CARRIED_DETAIL "so when it was carried forward"
 
+/* What looks at the queue told of a message that no line names: it stands here, because
+ * it has no lines that a sighting could stand among. */
+#define HF_ABSENT_DETAIL "acceptance not seen; not in the queue at "
+#define HF_UNCONFIRMED_DETAIL "acceptance not seen; the log is past it, and it is in no queue"
+
 /* One recipient of an envelope. */
 typedef struct
 {
@@ -42,7 +47,9 @@ struct HfEnvelope
   gchar *queue;       /* NULL where the journal has none, and as soon as @mail tells it */
   gchar *void_reason; /* NULL: the filter claims no failure */
   gint64 at_ms;
+  gint64 absent_ms;   /* as in HfMail, while @mail is NULL */
   HfMail *mail;       /* NULL: the log has not named it */
+  guint absent : 2;
   guint changed : 1;  /* in HfAccounts.changed_envelopes */
   guint carried : 1;  /* it was carried forward, so void it was not, whatever an older mark claims */
   HfSlot slots[];
@@ -80,6 +87,12 @@ struct HfMail
   guint as_restored : 1; /* no new evidence since the restart: what was written stands */
 };
 
+/* A time of which lines are missing. */
+typedef struct
+{
+  gint64 begin_ms, end_ms; /* end_ms is G_MAXINT64 until a line tells */
+} HfHole;
+
 struct HfAccounts
 {
   HfAccountsSettings settings;
@@ -106,6 +119,9 @@ struct HfAccounts
   GHashTable *sessions;       /* "host pid" to who is connected, see visits.c */
   gchar *told_sessions;       /* as last written */
   guint known_gaps;
+  GArray *holes;              /* of HfHole, in the order of the log */
+  gint64 first_line_ms;       /* of the log, as far as its messages tell; -1 */
+  gint64 known_line_ms;       /* the newest of an earlier run; -1 */
   gint64 newest_line_ms, newest_envelope_ms;
 };
 
@@ -119,6 +135,7 @@ void hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 sour
                        HfSlice text);
 /* "SEQ SOURCE OFFSET NUMBER TEXT" and LF, as evidence is kept. */
 void hf_evidence_append (GString *out, guint64 seq, guint64 source, guint64 offset, guint64 number, HfSlice text);
+void hf_accounts_add_hole (HfAccounts *self, gint64 begin_ms, gint64 end_ms);
 void hf_accounts_enter (HfAccounts *self, HfClock *clock, HfSlice raw, HfPosition at);
 void hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_ms);
 
@@ -152,6 +169,9 @@ typedef struct
 /* judge-slot.c */
 void hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, HfVerdict *out);
 
+/* TRUE when the log should have told by @at_ms that it was accepted or that it was not. */
+gboolean hf_judge_is_overdue (const HfAccounts *self, const HfEnvelope *envelope, gint64 at_ms);
+
 /* Nothing is known of it since the restart, nor of what it was passed on to. */
 gboolean hf_judge_is_as_restored (const HfAccounts *self, const HfMail *mail);
 
@@ -164,5 +184,6 @@ void hf_judge_write_fate (HfAccounts *self, const HfEnvelope *envelope, guint in
 
 /* Takes up what a look at the queue told of it in an earlier run. */
 void hf_mail_restore_sighting (HfMail *mail, HfSlice line);
+void hf_envelope_restore_sighting (HfEnvelope *envelope, const HfSlot *slot);
 
 G_END_DECLS

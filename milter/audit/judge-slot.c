@@ -13,6 +13,7 @@
 
 #include "milter/audit/describe.h"
 #include "milter/audit/verdict.h"
+#include "milter/base/id.h"
 
 #include <string.h>
 
@@ -139,6 +140,61 @@ is_in_asked_queue (const Case *it, const HfMessage *message)
   const HfMessage *own = it->envelope->mail->message;
 
   return message->host == own->host && message->instance == own->instance;
+}
+
+/* A log that talks on for so long after a message has come past its lines. */
+#define LOG_PAST_MS 60000
+
+/* The log follows the time when the message came: it began before, but for as long as it
+ * may be silent, and it went on. */
+static gboolean
+is_covered (const HfAccounts *self, gint64 at_ms)
+{
+  return self->first_line_ms >= 0 && self->first_line_ms <= at_ms + self->settings.unconfirmed_ms + LOG_PAST_MS
+         && hf_accounts_known_line_ms (self) > at_ms + LOG_PAST_MS;
+}
+
+/* Its lines may be missing: of whatever host, for nothing says whose it is. */
+static gboolean
+is_in_hole (const HfAccounts *self, gint64 at_ms)
+{
+  for (guint i = 0; i < self->holes->len; i++)
+    {
+      const HfHole *hole = &g_array_index (self->holes, HfHole, i);
+
+      if (hole->begin_ms <= at_ms + self->settings.unconfirmed_ms && hole->end_ms >= at_ms - LOG_PAST_MS)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+hf_judge_is_overdue (const HfAccounts *self, const HfEnvelope *envelope, gint64 at_ms)
+{
+  return self->settings.unconfirmed_ms > 0 && at_ms - envelope->at_ms > self->settings.unconfirmed_ms
+         && is_covered (self, envelope->at_ms) && !is_in_hole (self, envelope->at_ms);
+}
+
+/* The client was answered, one way or the other, and the queue does not have it. */
+static void
+judge_unconfirmed (const Case *it, HfVerdict *verdict)
+{
+  const HfEnvelope *envelope = it->envelope;
+  const guint absent = envelope->mail != NULL ? envelope->mail->absent : envelope->absent;
+
+  /* what was found once stands until a line or the queue tells more */
+  if (absent > 1
+      && (hf_judge_is_overdue (it->self, envelope, it->self->now_ms) || g_strcmp0 (it->slot->detail, HF_UNCONFIRMED_DETAIL) == 0))
+    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_UNCONFIRMED, HF_UNCONFIRMED_DETAIL);
+  else if (envelope->mail == NULL && envelope->absent > 0)
+    {
+      g_autofree gchar *text = NULL;
+      gchar at[25];
+
+      hf_time_format (envelope->absent_ms, at);
+      text = g_strconcat (HF_ABSENT_DETAIL, at, NULL);
+      set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, text);
+    }
 }
 
 /* ---- what was passed on ---- */
@@ -569,6 +625,8 @@ hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot 
     out->since_ms = mail->message->seen_ms;
   if (out->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL && !envelope->carried)
     set (out, HF_STATE_VOID, HF_REASON_REFUSED, envelope->void_reason);
+  else if (out->finding.state == HF_STATE_PROVISIONAL && !accepted)
+    judge_unconfirmed (&it, out);
 }
 
 static gboolean

@@ -275,6 +275,60 @@ is_open (const HfMail *mail)
          && (mail->message->n_unsettled > 0 || mail->message->rest > 0 || mail->message->legs == NULL);
 }
 
+/* The journal has it, and nothing tells whether the MTA took it. */
+static gboolean
+is_unconfirmed (const HfAccounts *self, const HfMail *mail)
+{
+  return !mail->message->accepted && mail->message->closed == HF_CLOSED_NOT && mail->envelope != NULL
+         && hf_judge_is_overdue (self, mail->envelope, self->now_ms);
+}
+
+void
+hf_envelope_restore_sighting (HfEnvelope *envelope, const HfSlot *slot)
+{
+  if (envelope->mail != NULL || slot->detail == NULL)
+    return;
+  if (strcmp (slot->detail, HF_UNCONFIRMED_DETAIL) == 0)
+    envelope->absent = 2;
+  else if (g_str_has_prefix (slot->detail, HF_ABSENT_DETAIL)
+           && hf_time_parse (slot->detail + strlen (HF_ABSENT_DETAIL), &envelope->absent_ms))
+    envelope->absent = 1;
+}
+
+/* Of a message of the journal that the log has not named. */
+static void
+look_up_envelope (HfAccounts *self, HfEnvelope *envelope, const HfQueue *queue, gint64 at_ms)
+{
+  HfQueuePlace place;
+  const guint before = envelope->absent;
+
+  if (!hf_judge_is_overdue (self, envelope, at_ms))
+    return;
+  if (envelope->queue != NULL && hf_queue_find (queue, envelope->queue, &place))
+    envelope->absent = 0;
+  else if (before == 0)
+    {
+      envelope->absent = 1;
+      envelope->absent_ms = at_ms;
+    }
+  else if (at_ms - envelope->absent_ms >= self->settings.twice_ms)
+    envelope->absent = 2;
+  if (envelope->absent != before)
+    hf_envelope_mark (self, envelope);
+}
+
+static void
+look_up_envelopes (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->envelopes);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((HfEnvelope *) value)->mail == NULL && ((HfEnvelope *) value)->void_reason == NULL)
+      look_up_envelope (self, value, queue, at_ms);
+}
+
 /* TRUE when it is missing. */
 static gboolean
 look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
@@ -358,14 +412,15 @@ hf_accounts_queue (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
       const gboolean as_restored = mail->as_restored;
 
       look_up_heirs (self, mail, queue, at_ms);
-      if (!is_open (mail))
+      if (!is_open (mail) && !is_unconfirmed (self, mail))
         continue;
-      if (look_up (self, mail, queue, at_ms))
+      if (look_up (self, mail, queue, at_ms) && is_open (mail))
         missing++;
       /* one look after a restart changes nothing of what two looks before it told */
       mail->as_restored = as_restored && !mail->listed && !mail->corrupt && mail->absent < 2;
       hf_mail_mark (self, mail);
     }
+  look_up_envelopes (self, queue, at_ms);
   builder = hf_daybook_begin (self->daybook, "snapshot");
   hf_statement_add_number (builder, "n", ++self->last_snapshot);
   hf_accounts_add_time (builder, "at", at_ms);

@@ -149,6 +149,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
   slot->finding.outcome = (guint8) hf_outcome_parse (outcome);
   slot->declared = slot->finding.outcome == HF_OUTCOME_DECLARED;
   slot->carried = g_strcmp0 (slot->detail, HF_CARRIED_DETAIL) == 0;
+  hf_envelope_restore_sighting (envelope, slot);
   return TRUE;
 }
 
@@ -183,6 +184,15 @@ take_number (Restore *self, sqlite3_stmt *statement)
   return TRUE;
 }
 
+/* It reaches to the first message behind it. */
+static gboolean
+take_hole (Restore *self, sqlite3_stmt *statement)
+{
+  hf_accounts_add_hole (self->accounts, sqlite3_column_int64 (statement, 0),
+                        sqlite3_column_type (statement, 1) != SQLITE_NULL ? sqlite3_column_int64 (statement, 1) : G_MAXINT64);
+  return TRUE;
+}
+
 static gboolean
 take_counters (Restore *self, sqlite3_stmt *statement)
 {
@@ -191,11 +201,16 @@ take_counters (Restore *self, sqlite3_stmt *statement)
   self->accounts->last_snapshot = (guint64) sqlite3_column_int64 (statement, 2);
   if (sqlite3_column_type (statement, 3) != SQLITE_NULL)
     self->accounts->newest_envelope_ms = sqlite3_column_int64 (statement, 3);
+  if (sqlite3_column_type (statement, 4) != SQLITE_NULL)
+    self->accounts->first_line_ms = sqlite3_column_int64 (statement, 4);
   return TRUE;
 }
 
 /* The filter's mark is a claim, which the log may contradict for so long. */
 #define VOID_FOR_MS "864000000"
+
+/* How many gaps are remembered, for mail that no line names. */
+#define HOLES "64"
 
 /* Open messages, and what they were passed on to, however far. */
 #define LIVE \
@@ -242,7 +257,8 @@ static gboolean
 load (Restore *self, GError **error)
 {
   if (!each_row (self, "SELECT (SELECT coalesce (max (n), 0) FROM mail), (SELECT coalesce (max (n), 0) FROM incident),"
-                       " (SELECT coalesce (max (n), 0) FROM snapshot), (SELECT max (at) FROM envelope)",
+                       " (SELECT coalesce (max (n), 0) FROM snapshot), (SELECT max (at) FROM envelope),"
+                       " (SELECT min (at) FROM mail)",
                  take_counters, error)
       || !each_row (self, "SELECT n, device, inode FROM source", take_source, error)
       || !each_row (self, "SELECT m.n, m.queue, coalesce (m.host, '') FROM mail m WHERE " LIVE " ORDER BY m.n", take_number, error)
@@ -252,6 +268,13 @@ load (Restore *self, GError **error)
                           " UNION ALL SELECT seq, text, line FROM incident WHERE kind = 'detail'",
                     take_incident, error)
       || !enter_lines (self, error))
+    return FALSE;
+  /* the lines that were read again are those of open messages only */
+  g_array_set_size (self->accounts->holes, 0);
+  if (!each_row (self, "SELECT at, (SELECT min (m.at) FROM mail m WHERE m.at > gap.at) FROM"
+                       " (SELECT n, coalesce (at, 0) AS at FROM incident WHERE kind = 'gap' ORDER BY n DESC LIMIT " HOLES ") gap"
+                       " WHERE EXISTS (SELECT 1 FROM recipient WHERE state = 'provisional') ORDER BY n",
+                 take_hole, error))
     return FALSE;
   g_clear_pointer (&self->lines, hf_kept_lines_free); /* before the envelopes, which need the room */
   index_mails (self);

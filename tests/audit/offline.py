@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -74,9 +75,10 @@ class Cases:
         path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
         os.utime(path, (AFTER, AFTER))
 
-    def once(self, made, *words, status=0):
+    def once(self, made, *words, status=0, path=None):
+        found = os.environ["PATH"] if path is None else f"{path}:{os.environ['PATH']}"
         result = subprocess.run([str(program("holdfast-auditor")), "-c", str(made.config), "--once", *words],
-                                capture_output=True, text=True, timeout=60)
+                                capture_output=True, text=True, timeout=60, env=dict(os.environ, PATH=found))
         equal(result.returncode, status, f"status of the auditor, which said: {result.stderr}")
         return result.stderr
 
@@ -244,6 +246,39 @@ class Cases:
         balanced = subprocess.run([str(program("holdfast")), "-c", str(made.config), "balance"], capture_output=True, timeout=60)
         equal(balanced.returncode, 0, f"status of balance, which said {balanced}")
 
+    # mail of which no line tells whether it was accepted
+
+    def unconfirmed(self, log):
+        """AAAA01 is not named, or not to its end; AAAA02 comes a minute later, or not at all.  Each run looks at the queue once."""
+        made = self.site([(0, "AAAA01"), (5, "AAAA02")], log=log, audit__snapshot_interval="1s")
+        said = []
+        for _ in range(3):
+            said.append(self.once(made, path=self.empty_queue()))
+            time.sleep(0.6)     # two looks count when half of the interval lies between them
+        return made.states()[made.ids[0]], said
+
+    def empty_queue(self):
+        """A directory with a postqueue(1) that has nothing to list."""
+        path = self.lab.dir / "empty-queue"
+        path.mkdir(exist_ok=True)
+        (path / "postqueue").write_text("#!/bin/sh\n")
+        (path / "postqueue").chmod(0o755)
+        return path
+
+    def unconfirmed_and_gone(self):
+        crashed = [(1, "smtpd", "connect from c[192.0.2.1]"), *log_lines("AAAA01", 1, parts=(0, 1))]
+        later = (120, "master", "daemon started -- version 3.7.11, configuration /etc/postfix")
+        for log in ([*log_lines("AAAA02", 6), later], [*crashed, *log_lines("AAAA02", 6), later]):
+            state, said = self.unconfirmed(log)
+            equal(state, {"recipient@example.net": "unaccounted"}, "fate")
+            equal(sum(each.count("HF-602") for each in said), 1, "alarms")
+
+    def unconfirmed_and_nothing_tells(self):
+        for log in (None, log_lines("AAAA02", 6)):
+            state, said = self.unconfirmed(log)
+            equal(state, {"recipient@example.net": "provisional"}, "fate")
+            expect("HF-6" not in "".join(said), f"an alarm: {said}")
+
     def one_auditor(self):
         made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
         said = self.lab.dir / "first-auditor.log"
@@ -286,7 +321,8 @@ def main():
         cases = Cases(place)
         names = ("silent_from_the_start", "silent_later", "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
-                 "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost", "one_auditor",
+                 "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost",
+                 "unconfirmed_and_gone", "unconfirmed_and_nothing_tells", "one_auditor",
                  "other_version", "systemd_journal", "unread_lines_keep_void_mail")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 

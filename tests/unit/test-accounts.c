@@ -78,7 +78,8 @@ typedef struct
    *     @queue ID …      a look at the queue: what is in it
    *     @corrupt ID      the same: put aside
    *     @void REASON     the filter's mark
-   *     @gap             lines are missing here */
+   *     @gap             lines are missing here
+   *     @wait SECONDS    nothing happens */
   const gchar *happens;
   const gchar *want; /* of each recipient, joined by "; " */
 } Row;
@@ -185,6 +186,40 @@ static const Row queue_rows[] = {
     "open (held: later)" },
   { "what the log says is done is not looked for", "b@example.net", TAKEN ("1") SENT ("b@example.net") REMOVED "@queue\n@queue\n",
     RELAYED },
+};
+
+/* Other mail. */
+#define TALK "postfix/smtpd[20]: connect from d[192.0.2.2]\n"
+#define CLIENT_ONLY \
+  "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" \
+  "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
+#define UNCONFIRMED "unaccounted (acceptance not seen; the log is past it, and it is in no queue)"
+
+/* Two minutes, in which the log talks on, or does not. */
+#define LATER_ON "@wait 120\n" TALK
+#define WAIT "@wait 120\n"
+
+static const Row unconfirmed_rows[] = {
+  { "no line names it, and the log talks on", "b@example.net", TALK LATER_ON "@queue\n@queue\n", UNCONFIRMED },
+  { "missed once is not enough", "b@example.net", TALK LATER_ON "@queue\n",
+    "provisional (acceptance not seen; not in the queue at 2026-11-22T20:03:04.000Z)" },
+  { "missed once, then found", "b@example.net", TALK LATER_ON "@queue\n@queue AAAA01\n", "provisional (acceptance not seen)" },
+  { "looked for too early", "b@example.net", TALK "@queue\n" TALK, "provisional (acceptance not seen)" },
+  { "the log does not talk on", "b@example.net", TALK WAIT "@queue\n@queue\n", "provisional (acceptance not seen)" },
+  { "there is no log", "b@example.net", WAIT "@queue\n@queue\n", "provisional (acceptance not seen)" },
+  { "the log begins long after it", "b@example.net", WAIT WAIT TALK LATER_ON "@queue\n@queue\n", "provisional (acceptance not seen)" },
+  { "the queue has it", "b@example.net", TALK LATER_ON "@queue AAAA01\n@queue AAAA01\n", "provisional (acceptance not seen)" },
+  { "lines are missing", "b@example.net", TALK "@gap\n" LATER_ON "@queue\n@queue\n", "provisional (acceptance not seen)" },
+  { "the filter's mark", "b@example.net", "@void too slow\n" TALK LATER_ON "@queue\n@queue\n", "void (too slow)" },
+  { "the filter's mark comes late", "b@example.net", TALK LATER_ON "@queue\n@queue\n@void too slow\n", "void (too slow)" },
+  { "named late", "b@example.net", TALK LATER_ON "@queue\n@queue\n" TAKEN ("1") SENT ("b@example.net") REMOVED, RELAYED },
+  { "its session never ended", "b@example.net", CLIENT_ONLY LATER_ON "@queue\n@queue\n", UNCONFIRMED },
+  { "its session goes on, and the queue has it", "b@example.net", CLIENT_ONLY LATER_ON "@queue AAAA01\n@queue AAAA01\n",
+    "provisional (acceptance not seen)" },
+  { "its session ended without it", "b@example.net",
+    CLIENT_ONLY LATER_ON "@queue\n@queue\n"
+    "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 data=0/1 quit=1 commands=4/5\n",
+    "void (not finished by the client)" },
 };
 
 static const Row passed_rows[] = {
@@ -386,6 +421,7 @@ open_accounts (Site *self)
                                         .instance = "",
                                         .settle_after_ms = G_GINT64_CONSTANT (7) * 24 * 3600 * 1000,
                                         .twice_ms = 1000,
+                                        .unconfirmed_ms = 90 * 1000,
                                         .mta = is_sendmail (self->row) ? HF_MTA_SENDMAIL : HF_MTA_POSTFIX };
   g_autoptr (GError) error = NULL;
 
@@ -513,6 +549,8 @@ happen (Site *self, const gchar *line)
     look_at_queue (self, line + strlen ("@corrupt"), HF_QUEUE_GIVEN_UP);
   else if (g_str_has_prefix (line, "@void "))
     hf_accounts_void (self->accounts, ENVELOPE, line + strlen ("@void "));
+  else if (g_str_has_prefix (line, "@wait "))
+    self->now_ms += 1000 * g_ascii_strtoll (line + strlen ("@wait "), NULL, 10);
   else if (strcmp (line, "@gap") == 0)
     hf_accounts_log (self->accounts, &gap);
   else
@@ -588,6 +626,12 @@ test_queue (void)
 }
 
 static void
+test_unconfirmed (void)
+{
+  run_rows (unconfirmed_rows, G_N_ELEMENTS (unconfirmed_rows));
+}
+
+static void
 test_passed (void)
 {
   run_rows (passed_rows, G_N_ELEMENTS (passed_rows));
@@ -605,6 +649,7 @@ main (int argc, char **argv)
   static const TapTest tests[] = {
     { "envelope and log", test_log },
     { "envelope, log and queue", test_queue },
+    { "not confirmed", test_unconfirmed },
     { "passed on", test_passed },
     { "sendmail", test_sendmail },
     { NULL, NULL },
