@@ -45,6 +45,7 @@ struct HfEnvelope
   guint n_slots;
   HfEnvelope *next_same_queue; /* unmatched ones */
   gchar *queue;       /* NULL where the journal has none, and as soon as @mail tells it */
+  gchar *sender;      /* the same */
   gchar *void_reason; /* NULL: the filter claims no failure */
   gint64 at_ms;
   gint64 absent_ms;   /* as in HfMail, while @mail is NULL */
@@ -114,6 +115,7 @@ struct HfAccounts
   guint64 seq;
   guint64 source, offset, number;
   GHashTable *numbers;        /* while restoring: "QUEUE HOST" to the mails' numbers, a GQueue */
+  GHashTable *originals;      /* what is known of an MTA's way with rewritten recipients, see judge-slot.c */
   GHashTable *sources;        /* "device:inode" to number */
   guint64 last_source;
   GHashTable *sessions;       /* "host pid" to who is connected, see visits.c */
@@ -168,6 +170,9 @@ typedef struct
 
 /* judge-slot.c */
 void hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, HfVerdict *out);
+
+/* What the mail of an envelope shows of the MTA's way with rewritten recipients. */
+void hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope);
 
 /* TRUE when the log should have told by @at_ms that it was accepted or that it was not. */
 gboolean hf_judge_is_overdue (const HfAccounts *self, const HfEnvelope *envelope, gint64 at_ms);

@@ -343,6 +343,7 @@ hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
   self->loose_envelopes = g_hash_table_new (g_str_hash, g_str_equal);
   self->changed_mails = g_ptr_array_new ();
   self->changed_envelopes = g_ptr_array_new ();
+  self->originals = g_hash_table_new (NULL, NULL);
   self->holes = g_array_new (FALSE, FALSE, sizeof (HfHole));
   self->sources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->sessions = hf_accounts_sessions_new ();
@@ -364,6 +365,7 @@ hf_accounts_free (HfAccounts *self)
   g_hash_table_unref (self->envelopes);
   g_ptr_array_unref (self->changed_mails);
   g_ptr_array_unref (self->changed_envelopes);
+  g_hash_table_unref (self->originals);
   g_array_unref (self->holes);
   g_hash_table_unref (self->sources);
   g_hash_table_unref (self->sessions);

@@ -431,6 +431,82 @@ judge_heir (const Case *it, const HfMail *mail, const Heir *heir, guint depth, H
 
 /* ---- the envelope's own recipients ---- */
 
+static gboolean
+has_legs (const HfMessage *message, const HfSlot *slot)
+{
+  guint n_legs;
+
+  hf_slot_find (message, hf_slice (slot->address), NULL, &n_legs);
+  return n_legs > 0;
+}
+
+/* Whether an MTA tells what a recipient was before it was rewritten
+ * (enable_original_recipient of Postfix), as far as its log has shown: by a line that
+ * does, or by mail to one, delivered to another address and nobody else. */
+typedef enum
+{
+  ORIGINALS_SHOWN = 1,
+  ORIGINALS_HIDDEN = 2,
+} Originals;
+
+static gpointer
+key_of_mta (const HfMessage *message)
+{
+  return GUINT_TO_POINTER ((guint) message->host << 16 | message->instance);
+}
+
+static guint
+originals_of (const HfAccounts *self, const HfMessage *message)
+{
+  return GPOINTER_TO_UINT (g_hash_table_lookup (self->originals, key_of_mta (message)));
+}
+
+void
+hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope)
+{
+  const HfMessage *message = envelope->mail->message;
+  const HfLeg *leg = message->legs;
+  guint known = originals_of (self, message);
+
+  if (message->mta != HF_MTA_POSTFIX || leg == NULL)
+    return;
+  /* local(8) tells it of its own aliases in any case */
+  for (const HfLeg *any = leg; any != NULL; any = any->next)
+    if (any->orig != NULL && !any->local)
+      known |= ORIGINALS_SHOWN;
+  if (envelope->n_slots == 1 && message->has_expected && message->expected == 1 && leg->next == NULL && leg->orig == NULL
+      && !is_refused (leg) && !hf_slot_is (leg->address, hf_slice (envelope->slots[0].address)))
+    known |= ORIGINALS_HIDDEN;
+  g_hash_table_insert (self->originals, key_of_mta (message), GUINT_TO_POINTER (known));
+}
+
+static gboolean
+are_originals_hidden (const HfAccounts *self, const HfMessage *message)
+{
+  return originals_of (self, message) == ORIGINALS_HIDDEN;
+}
+
+static gsize
+local_length (const gchar *address)
+{
+  const gchar *at = strrchr (address, '@');
+
+  return at != NULL ? (gsize) (at - address) : strlen (address);
+}
+
+static gboolean
+has_same_local_part (const gchar *a, const gchar *b)
+{
+  return local_length (a) == local_length (b) && g_ascii_strncasecmp (a, b, local_length (a)) == 0;
+}
+
+/* An address is rewritten by its domain, or within it; what is added is another's. */
+static gboolean
+resembles (const gchar *a, const gchar *b)
+{
+  return has_same_local_part (a, b) || g_ascii_strcasecmp (a + local_length (a), b + local_length (b)) == 0;
+}
+
 /* The MTA counted fewer recipients than the envelope has: it made one of two. */
 static gboolean
 were_merged (const HfEnvelope *envelope, const HfMessage *message)
@@ -440,6 +516,39 @@ were_merged (const HfEnvelope *envelope, const HfMessage *message)
   for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
     refused += is_refused (leg);
   return message->has_expected && message->expected + refused < envelope->n_slots;
+}
+
+/* Postfix makes one of two that are the same once they are rewritten, where it does
+ * not keep what they were. */
+static gboolean
+may_be_merged (const Case *it, const HfMessage *message, const HfLeg *leg)
+{
+  return were_merged (it->envelope, message)
+         && (message->mta == HF_MTA_SENDMAIL || are_originals_hidden (it->self, message)
+             || has_same_local_part (it->slot->address, leg->address));
+}
+
+static gboolean
+is_other_named (const Case *it, const HfMessage *message)
+{
+  for (guint i = 0; i < it->envelope->n_slots; i++)
+    if (&it->envelope->slots[i] != it->slot && has_legs (message, &it->envelope->slots[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* @leg goes by no name of the envelope: it is one of its recipients, rewritten, or was
+ * added (always_bcc, a filter).  With nobody else named it can only be the former; and
+ * so it is where the MTA never tells what it rewrote.  Where that is not known, the
+ * address has to look like the other. */
+static gboolean
+may_be_rewritten (const Case *it, const HfMessage *message, const HfLeg *leg)
+{
+  if (message->mta == HF_MTA_SENDMAIL || !is_other_named (it, message) || are_originals_hidden (it->self, message))
+    return TRUE;
+  if (leg->orig != NULL || (originals_of (it->self, message) & ORIGINALS_SHOWN) != 0)
+    return has_same_local_part (it->slot->address, leg->orig != NULL ? leg->orig : leg->address);
+  return resembles (it->slot->address, leg->address);
 }
 
 static void
@@ -459,15 +568,15 @@ static void
 judge_rewritten (const Case *it, const HfMail *mail, HfVerdict *verdict)
 {
   g_autoptr (GHashTable) slots = fold_slots (it->envelope);
-  const gboolean merged = were_merged (it->envelope, mail->message);
   gboolean found = FALSE;
 
   for (const HfLeg *leg = mail->message->legs; leg != NULL; leg = leg->next)
     {
+      const gboolean is_others = has_folded (slots, leg->orig) || has_folded (slots, leg->address);
       HfVerdict one;
 
-      /* what stands for another recipient of the envelope does not stand for this one */
-      if (is_refused (leg) || (!merged && (has_folded (slots, leg->orig) || has_folded (slots, leg->address))))
+      if (is_refused (leg)
+          || !(is_others ? may_be_merged (it, mail->message, leg) : may_be_rewritten (it, mail->message, leg)))
         continue;
       judge_leg (it, mail, leg, 0, &one);
       if (found && !hf_finding_equal (one.finding, verdict->finding))
@@ -480,15 +589,6 @@ judge_rewritten (const Case *it, const HfMail *mail, HfVerdict *verdict)
     }
   if (!found)
     judge_missing (it, mail, verdict);
-}
-
-static gboolean
-has_legs (const HfMessage *message, const HfSlot *slot)
-{
-  guint n_legs;
-
-  hf_slot_find (message, hf_slice (slot->address), NULL, &n_legs);
-  return n_legs > 0;
 }
 
 /* More that no line names than the envelope has: some are what others became. */

@@ -94,6 +94,8 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
 
   if (self->restoring || (envelope->mail != NULL && hf_judge_is_as_restored (self, envelope->mail)))
     return;
+  if (envelope->mail != NULL)
+    hf_judge_learn (self, envelope);
   for (guint i = 0; i < envelope->n_slots; i++)
     {
       HfSlot *slot = &envelope->slots[i];

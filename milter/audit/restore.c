@@ -127,6 +127,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
     {
       envelope = hf_envelope_add (self->accounts, id, (const gchar *) sqlite3_column_text (statement, 1),
                                   sqlite3_column_int64 (statement, 2), (guint) sqlite3_column_int (statement, 11));
+      envelope->sender = g_strdup ((const gchar *) sqlite3_column_text (statement, 13));
       envelope->void_reason = g_strdup ((const gchar *) sqlite3_column_text (statement, 3));
       envelope->carried = hf_segment_is_carried ((guint64) sqlite3_column_int64 (statement, 12));
       if (sqlite3_column_type (statement, 4) != SQLITE_NULL)
@@ -253,6 +254,18 @@ enter_sightings (Restore *self)
     }
 }
 
+static void
+learn (Restore *self)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->accounts->envelopes);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((HfEnvelope *) value)->mail != NULL)
+      hf_judge_learn (self->accounts, value);
+}
+
 static gboolean
 load (Restore *self, GError **error)
 {
@@ -281,7 +294,7 @@ load (Restore *self, GError **error)
   enter_sightings (self);
   return each_row (self,
                    "SELECT e.id, e.queue, e.at, e.void_reason, e.mail, r.position, r.address, r.state, r.outcome, r.detail,"
-                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n), e.segment"
+                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n), e.segment, e.sender"
                    " FROM envelope e JOIN recipient r ON r.envelope = e.n LEFT JOIN mail m ON m.n = e.mail"
                    " WHERE (m.n IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
                    " OR (m.n IS NULL AND e.void_reason IS NOT NULL AND e.at > (SELECT max (at) FROM envelope) - " VOID_FOR_MS ")"
@@ -304,6 +317,8 @@ hf_accounts_restore (HfAccounts *self, HfLedger *ledger, gint64 now_ms, GError *
   self->restoring = TRUE;
   restore.lines = hf_kept_lines_new (ledger, CHUNKS, error);
   ok = restore.lines != NULL && load (&restore, error);
+  if (ok)
+    learn (&restore);
   self->restoring = FALSE;
   self->seq = MAX (self->seq, seq);
   self->known_gaps = hf_gaps_count (hf_books_gaps (self->books));

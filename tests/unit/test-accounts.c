@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define ENVELOPE "01ARYZ6S41TSV4RRFFQ69G5FAV"
+#define OTHER_ENVELOPE "01ARYZ6S41TSV4RRFFQ69G5FAW"
 
 #define TAKEN(n) \
   "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" \
@@ -26,6 +27,13 @@
   "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n" \
   "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n" \
   "postfix/smtpd[7]: disconnect from c[192.0.2.1] ehlo=1 mail=1 rcpt=1 " counts "\n"
+/* Mail to one, of an MTA that rewrites and does not tell. */
+#define PLAIN_REWRITING \
+  "@mail AAAB01 info@example.org\npostfix/smtpd[17]: connect from c[192.0.2.1]\npostfix/smtpd[17]: AAAB01: client=c[192.0.2.1]\n" \
+  "postfix/cleanup[8]: AAAB01: message-id=<2@example.org>\n" \
+  "postfix/qmgr[9]: AAAB01: from=<a@example.org>, size=400, nrcpt=1 (queue active)\n" \
+  "postfix/local[10]: AAAB01: to=<joe@here.example>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (delivered)\n" \
+  "postfix/qmgr[9]: AAAB01: removed\n"
 #define TO(agent, to, status) \
   "postfix/" agent "[10]: AAAA01: to=<" to ">, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
 #define SENT(to) TO ("smtp", to, "sent (250 Ok)")
@@ -79,6 +87,7 @@ typedef struct
    *     @corrupt ID      the same: put aside
    *     @void REASON     the filter's mark
    *     @gap             lines are missing here
+   *     @mail AAAB01 …   another envelope, of which nothing is wanted
    *     @wait SECONDS    nothing happens */
   const gchar *happens;
   const gchar *want; /* of each recipient, joined by "; " */
@@ -121,6 +130,28 @@ static const Row log_rows[] = {
   { "rewritten without a trace: what is left over stands for it", "b@example.net old@example.org",
     TAKEN ("2") SENT ("b@example.net") TO ("local", "new@example.org", "sent (delivered to mailbox)") REMOVED,
     RELAYED "; settled delivered (delivered to mailbox)" },
+  { "the same, and it does not look like it: it was added", "b@example.net old@example.org",
+    TAKEN ("2") SENT ("b@example.net") TO ("local", "archive@here.example", "sent (delivered to mailbox)") REMOVED,
+    RELAYED "; unaccounted (the message is gone, and no line names this recipient)" },
+  { "the only one rewritten without a trace", "old@example.org", TAKEN ("1") TO ("local", "new@here.example", "sent (delivered to mailbox)"),
+    "settled delivered (delivered to mailbox)" },
+  { "rewritten with a trace: what is left over was added", "b@example.net old@example.org",
+    TAKEN ("2") TO ("smtp", "x@example.net>, orig_to=<b@example.net", "sent (250 Ok)")
+    TO ("local", "archive@example.org", "sent (delivered to mailbox)") REMOVED,
+    RELAYED "; unaccounted (the message is gone, and no line names this recipient)" },
+  { "counted as one, and the other is not like it", "b@example.net c@example.net", TAKEN ("1") SENT ("b@example.net") REMOVED,
+    RELAYED "; unaccounted (the message is gone, and no line names this recipient)" },
+  { "rewritten without a trace, by an MTA that never leaves one", "b@example.net old@example.org", PLAIN_REWRITING
+    TAKEN ("2") SENT ("b@example.net") TO ("local", "new@here.example", "sent (delivered to mailbox)") REMOVED,
+    RELAYED "; settled delivered (delivered to mailbox)" },
+  { "an id that a cron job has later is not this message", "b@example.net",
+    "@wait 1800\npostfix/pickup[3]: AAAA01: uid=0 from=<root>\npostfix/cleanup[8]: AAAA01: message-id=<cron@mx>\n"
+    "postfix/qmgr[9]: AAAA01: from=<root@mx>, size=400, nrcpt=1 (queue active)\n" TO ("local", "root@mx", "sent (delivered to mailbox)")
+    REMOVED, "provisional (acceptance not seen)" },
+  { "a slow client, and a sender that is rewritten", "b@example.net",
+    "@wait 1800\npostfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
+    "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
+    "postfix/qmgr[9]: AAAA01: from=<other@example.com>, size=400, nrcpt=1 (queue active)\n" SENT ("b@example.net") REMOVED, RELAYED },
   { "held: only the end of its session says that it was taken", "b@example.net",
     "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
     "postfix/cleanup[8]: AAAA01: hold: header X: 1 from c[192.0.2.1]; from=<a@example.org> to=<b@example.net>: rule\n"
@@ -483,9 +514,9 @@ site_clear (Site *self)
 }
 
 static void
-add_envelope (Site *self)
+add_envelope (Site *self, const gchar *id, const gchar *queue, const gchar *names)
 {
-  g_auto (GStrv) recipients = g_strsplit (self->row->recipients, " ", -1);
+  g_auto (GStrv) recipients = g_strsplit (names, " ", -1);
   HfItem item;
 
   hf_item_init (&item);
@@ -493,9 +524,9 @@ add_envelope (Site *self)
   item.whole = item.has_facts = TRUE;
   item.offset = 4096;
   item.length = 500;
-  g_strlcpy (item.facts.id.text, ENVELOPE, sizeof item.facts.id.text);
+  g_strlcpy (item.facts.id.text, id, sizeof item.facts.id.text);
   item.facts.at_ms = self->now_ms;
-  item.facts.queue = g_strdup (is_sendmail (self->row) ? "6AMKei5o002163" : "AAAA01");
+  item.facts.queue = g_strdup (queue);
   item.sender.address = g_strdup ("a@example.org");
   for (guint i = 0; recipients[i] != NULL; i++)
     {
@@ -549,6 +580,8 @@ happen (Site *self, const gchar *line)
     look_at_queue (self, line + strlen ("@corrupt"), HF_QUEUE_GIVEN_UP);
   else if (g_str_has_prefix (line, "@void "))
     hf_accounts_void (self->accounts, ENVELOPE, line + strlen ("@void "));
+  else if (g_str_has_prefix (line, "@mail AAAB01 "))
+    add_envelope (self, OTHER_ENVELOPE, "AAAB01", line + strlen ("@mail AAAB01 "));
   else if (g_str_has_prefix (line, "@wait "))
     self->now_ms += 1000 * g_ascii_strtoll (line + strlen ("@wait "), NULL, 10);
   else if (strcmp (line, "@gap") == 0)
@@ -562,7 +595,7 @@ tell (Site *self)
 {
   g_autoptr (sqlite3_stmt) row
       = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail, outcome = 'passed' AND silent FROM recipient"
-                                            " ORDER BY position", NULL);
+                                            " WHERE envelope = (SELECT n FROM envelope WHERE id = '" ENVELOPE "') ORDER BY position", NULL);
   GString *told = g_string_new (NULL);
 
   while (row != NULL && sqlite3_step (row) == SQLITE_ROW)
@@ -586,7 +619,7 @@ run_row (const Row *row, gboolean restarting)
   Site site;
 
   site_init (&site, row);
-  add_envelope (&site);
+  add_envelope (&site, ENVELOPE, is_sendmail (row) ? "6AMKei5o002163" : "AAAA01", row->recipients);
   for (guint i = 0; lines[i] != NULL; i++)
     {
       if (lines[i][0] == '\0')
