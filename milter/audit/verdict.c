@@ -22,6 +22,16 @@ settled (HfOutcome outcome)
                       .silent = hf_outcome_is_silent (outcome) };
 }
 
+/* What failed is reported to the sender; the null sender gets no report. */
+static HfFinding
+returned (const HfMessage *message, HfOutcome outcome)
+{
+  HfFinding it = settled (outcome);
+
+  it.silent = message->sender != NULL && message->sender[0] == '\0';
+  return it;
+}
+
 gboolean
 hf_finding_equal (HfFinding a, HfFinding b)
 {
@@ -105,7 +115,7 @@ verdict_unsettled (const HfVerdictContext *context, const HfMessage *message, Hf
   if (message->closed == HF_CLOSED_DISCARDED)
     return settled (HF_OUTCOME_DISCARDED);
   if (message->expired)
-    return settled (HF_OUTCOME_EXPIRED);
+    return returned (message, HF_OUTCOME_EXPIRED);
   if (message->passed)
     return settled (HF_OUTCOME_PASSED);
   if (message->closed == HF_CLOSED_DELETED)
@@ -151,6 +161,8 @@ hf_verdict_leg (const HfVerdictContext *context, const HfMessage *message, const
       it.silent = leg->outcome == HF_OUTCOME_DISCARDED;
       return it;
     }
+  if (leg->outcome == HF_OUTCOME_BOUNCED || leg->outcome == HF_OUTCOME_EXPIRED)
+    return returned (message, (HfOutcome)leg->outcome);
   return settled ((HfOutcome)leg->outcome);
 }
 

@@ -152,6 +152,11 @@ static const Row log_rows[] = {
     "@wait 1800\npostfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
     "postfix/cleanup[8]: AAAA01: message-id=<1@example.org>\n"
     "postfix/qmgr[9]: AAAA01: from=<other@example.com>, size=400, nrcpt=1 (queue active)\n" SENT ("b@example.net") REMOVED, RELAYED },
+  { "bounced: the sender is told", "b@example.net", TAKEN ("1") TO ("smtp", "b@example.net", "bounced (no)") REMOVED, "settled bounced (no)" },
+  { "bounced, and it was a report itself", "b@example.net",
+    "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
+    "postfix/qmgr[9]: AAAA01: from=<>, size=400, nrcpt=1 (queue active)\n" TO ("smtp", "b@example.net", "bounced (no)") REMOVED,
+    "settled bounced silently (no)" },
   { "held: only the end of its session says that it was taken", "b@example.net",
     "postfix/smtpd[7]: connect from c[192.0.2.1]\npostfix/smtpd[7]: AAAA01: client=c[192.0.2.1]\n"
     "postfix/cleanup[8]: AAAA01: hold: header X: 1 from c[192.0.2.1]; from=<a@example.org> to=<b@example.net>: rule\n"
@@ -594,7 +599,7 @@ static gchar *
 tell (Site *self)
 {
   g_autoptr (sqlite3_stmt) row
-      = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail, outcome = 'passed' AND silent FROM recipient"
+      = hf_ledger_prepare (self->ledger, "SELECT state, outcome, detail, outcome IN ('passed', 'bounced', 'expired') AND silent FROM recipient"
                                             " WHERE envelope = (SELECT n FROM envelope WHERE id = '" ENVELOPE "') ORDER BY position", NULL);
   GString *told = g_string_new (NULL);
 
