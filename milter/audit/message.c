@@ -276,19 +276,24 @@ hf_message_add_named (HfMessage *self, const gchar *address)
   self->named = named;
 }
 
-/* "\\joe" is joe without his aliases; a name without a domain may have got one. */
+/* "\\joe" is joe without his aliases. */
+static HfSlice
+without_backslash (HfSlice name)
+{
+  while (name.length > 0 && name.at[0] == '\\')
+    name = (HfSlice){ name.at + 1, name.length - 1 };
+  return name;
+}
+
+/* The same, or one is the other without its domain. */
 static gboolean
 goes_by (const gchar *address, HfSlice name)
 {
-  gsize length;
+  const HfSlice a = without_backslash (hf_slice (address)), b = without_backslash (name);
+  const HfSlice longer = a.length > b.length ? a : b, shorter = a.length > b.length ? b : a;
 
-  while (*address == '\\')
-    address++;
-  while (name.length > 0 && name.at[0] == '\\')
-    name = (HfSlice){ name.at + 1, name.length - 1 };
-  length = strlen (address);
-  return length >= name.length && g_ascii_strncasecmp (address, name.at, name.length) == 0
-         && (length == name.length || (address[name.length] == '@' && hf_slice_find (name, "@") < 0));
+  return g_ascii_strncasecmp (longer.at, shorter.at, shorter.length) == 0
+         && (longer.length == shorter.length || (longer.at[shorter.length] == '@' && hf_slice_find (shorter, "@") < 0));
 }
 
 static gboolean
@@ -308,7 +313,7 @@ static const HfExpansion *
 find_expansion (const HfMessage *self, HfSlice from)
 {
   for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
-    if (strlen (it->from) == from.length && g_ascii_strncasecmp (it->from, from.at, from.length) == 0)
+    if (goes_by (it->from, from) && from.at[0] != '\\')
       return it;
   return NULL;
 }

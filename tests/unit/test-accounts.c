@@ -365,6 +365,9 @@ static const Row sendmail_rows[] = {
     S "alias sub => x@far.example\n" S "forward joe => \\\\joe, away@example.net\n"
     S_SENT ("\\\\joe") S_SENT ("away@example.net,x@far.example") S_SENT ("/var/mail/list") S_SENT ("\"|/usr/bin/filter -x\"") S_DONE,
     RELAYED_S },
+  { "an alias of names that are told with a domain, or without", "list@example.org",
+    COLLECTED ("1") S "alias <list@example.org> => joe@example.org, ann\n" S "forward joe => away@example.net\n"
+    S_SENT ("away@example.net,ann@example.org") S_DONE, RELAYED_S },
   { "a forward of which one is never named", "joe@example.org",
     COLLECTED ("1") S "forward joe => \\\\joe, away@example.net\n" S_SENT ("away@example.net") S_DONE,
     "unaccounted (no line names one of those that it became)" },
