@@ -3,7 +3,7 @@
  *   accounts.c   lines in, lines kept as evidence
  *   visits.c     SMTP sessions, whose lines are evidence for their messages
  *   envelope.c   messages of the journal, and which mail of the log is theirs
- *   judge-slot.c what one recipient came to
+ *   judge-….c    what one recipient came to: see judge-private.h
  *   judge.c      what is written of it, and what the queue has
  *   restore.c    the open accounts of an earlier run (their lines: restore-lines.h)
  */
@@ -168,8 +168,11 @@ typedef struct
   gint64 since_ms; /* of the newest line that had a say; -1: none */
 } HfVerdict;
 
-/* judge-slot.c */
-void hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, HfVerdict *out);
+/* judge-slot.c, and judge-rewritten.c, which learns */
+void hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, guint n_named, HfVerdict *out);
+
+/* How many of its recipients a line names. */
+guint hf_judge_count_named (const HfEnvelope *envelope);
 
 /* What the mail of an envelope shows of the MTA's way with rewritten recipients. */
 void hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope);

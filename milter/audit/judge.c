@@ -91,11 +91,13 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
 {
   guint counts[HF_N_STATES] = { 0 };
   const HfSlot *examples[HF_N_STATES] = { NULL };
+  guint n_named;
 
   if (self->restoring || (envelope->mail != NULL && hf_judge_is_as_restored (self, envelope->mail)))
     return;
   if (envelope->mail != NULL)
     hf_judge_learn (self, envelope);
+  n_named = hf_judge_count_named (envelope);
   for (guint i = 0; i < envelope->n_slots; i++)
     {
       HfSlot *slot = &envelope->slots[i];
@@ -104,7 +106,7 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
       slot->carried = slot->carried && !is_named (envelope, slot);
       if (slot->declared || slot->carried)
         continue;
-      hf_judge_slot (self, envelope, slot, &verdict);
+      hf_judge_slot (self, envelope, slot, n_named, &verdict);
       if (is_told (slot, &verdict))
         {
           g_free (verdict.detail);
