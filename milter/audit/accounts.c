@@ -52,20 +52,29 @@ hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_m
   hf_statement_add (builder, key, text, -1);
 }
 
-void
-hf_mail_mark (HfAccounts *self, HfMail *mail)
+static void
+add_changed (HfAccounts *self, HfMail *mail)
 {
-  if (mail->changed)
+  if (mail == NULL || mail->changed)
     return;
   mail->changed = TRUE;
   g_ptr_array_add (self->changed_mails, mail);
-  /* what was passed on to it is no better than it is */
-  for (const HfParent *parent = mail->message->parents; parent != NULL; parent = parent->next)
-    {
-      HfMail *above = g_hash_table_lookup (self->mails, &parent->message->serial);
+}
 
-      if (above != NULL)
-        hf_mail_mark (self, above);
+/* What was passed on is no better than what it was passed on to: with a message go
+ * those that it came from, however long that chain is. */
+void
+hf_mail_mark (HfAccounts *self, HfMail *mail)
+{
+  guint at = self->changed_mails->len;
+
+  add_changed (self, mail);
+  for (; at < self->changed_mails->len; at++)
+    {
+      const HfMail *one = g_ptr_array_index (self->changed_mails, at);
+
+      for (const HfParent *parent = one->message->parents; parent != NULL; parent = parent->next)
+        add_changed (self, g_hash_table_lookup (self->mails, &parent->message->serial));
     }
 }
 

@@ -188,10 +188,11 @@ follow (const HfCase *it, const HfMail *mail, const HfChild *child, const Heir *
     judge_unseen (it, mail, child, out);
   else if (child->message == NULL)
     keep_last (it, child, out);
-  else if (next == NULL || next == it->envelope->mail || depth == DEPTH_MAX)
+  else if (next == NULL || next == it->envelope->mail || depth == DEPTH_MAX || *it->left == 0)
     set_of_child (out, HF_STATE_UNACCOUNTED, HF_REASON_CHILD_UNSEEN, child, NULL);
   else
     {
+      --*it->left;
       if (!judge_heir (it, next, heir, depth + 1, &below))
         {
           if (child->link == HF_LINK_CLONED)

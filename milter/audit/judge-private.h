@@ -20,6 +20,7 @@ typedef struct
   const HfEnvelope *envelope;
   const HfSlot *slot;
   guint n_named; /* recipients of the envelope that a line names */
+  guint *left;   /* messages that may still be looked into */
 } HfCase;
 
 /* @detail: NULL for the reason's own words. */

@@ -678,6 +678,36 @@ test_passed (void)
   run_rows (passed_rows, G_N_ELEMENTS (passed_rows));
 }
 
+/* Ten messages of each generation are passed on to all of the next. */
+static void
+test_forged (void)
+{
+  static const Row row = { "generations of ten", "b@example.net", TAKEN ("1"), "" };
+  g_autofree gchar *told = NULL;
+  Site site;
+
+  site_init (&site, &row);
+  add_envelope (&site, ENVELOPE, "AAAA01", row.recipients);
+  happen (&site, "postfix/qmgr[9]: AAAA01: from=<a@example.org>, size=400, nrcpt=1 (queue active)");
+  for (guint generation = 0; generation < 12; generation++)
+    for (guint from = 0; from < (generation == 0 ? 1 : 10); from++)
+      for (guint to = 0; to < 10; to++)
+        {
+          g_autofree gchar *parent = generation == 0 ? g_strdup ("AAAA01") : g_strdup_printf ("AAA%03X%u", generation, from);
+          g_autofree gchar *child = g_strdup_printf ("AAA%03X%u", generation + 1, to);
+          g_autofree gchar *begin = g_strdup_printf ("postfix/qmgr[9]: %s: from=<a@example.org>, size=400, nrcpt=1 (queue active)", child);
+          g_autofree gchar *passed = g_strdup_printf ("postfix/local[10]: %s: to=<b@example.net>, relay=local, delay=1, delays=0/0/0/1, "
+                                                      "dsn=2.0.0, status=sent (forwarded as %s)", parent, child);
+
+          happen (&site, begin);
+          happen (&site, passed);
+        }
+  commit (&site);
+  told = tell (&site);
+  tap_check (row.name, g_str_has_suffix (told, "passed on, and not seen again)"));
+  site_clear (&site);
+}
+
 static void
 test_sendmail (void)
 {
@@ -692,6 +722,7 @@ main (int argc, char **argv)
     { "envelope, log and queue", test_queue },
     { "not confirmed", test_unconfirmed },
     { "passed on", test_passed },
+    { "forged", test_forged },
     { "sendmail", test_sendmail },
     { NULL, NULL },
   };
