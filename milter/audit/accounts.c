@@ -52,13 +52,30 @@ hf_accounts_add_time (HfStatementBuilder *builder, const gchar *key, gint64 at_m
   hf_statement_add (builder, key, text, -1);
 }
 
-void
-hf_mail_mark (HfAccounts *self, HfMail *mail)
+static void
+add_changed (HfAccounts *self, HfMail *mail)
 {
-  if (mail->changed)
+  if (mail == NULL || mail->changed)
     return;
   mail->changed = TRUE;
   g_ptr_array_add (self->changed_mails, mail);
+}
+
+/* What was passed on is no better than what it was passed on to: with a message go
+ * those that it came from, however long that chain is. */
+void
+hf_mail_mark (HfAccounts *self, HfMail *mail)
+{
+  guint at = self->changed_mails->len;
+
+  add_changed (self, mail);
+  for (; at < self->changed_mails->len; at++)
+    {
+      const HfMail *one = g_ptr_array_index (self->changed_mails, at);
+
+      for (const HfParent *parent = one->message->parents; parent != NULL; parent = parent->next)
+        add_changed (self, g_hash_table_lookup (self->mails, &parent->message->serial));
+    }
 }
 
 /* The number that a message had before the restart. */
@@ -153,6 +170,27 @@ hf_mail_add_line (HfAccounts *self, HfMail *mail, guint64 seq, guint64 source, g
   hf_mail_mark (self, mail);
 }
 
+/* How long before its report a gap without a known beginning may reach back. */
+#define HOLE_REACH_MS 60000
+
+void
+hf_accounts_add_hole (HfAccounts *self, gint64 begin_ms, gint64 end_ms)
+{
+  const HfHole hole = { begin_ms - HOLE_REACH_MS, end_ms };
+
+  g_array_append_val (self->holes, hole);
+}
+
+/* The first line behind it tells how far it reaches. */
+static void
+end_hole (HfAccounts *self, gint64 wall_ms)
+{
+  HfHole *last = self->holes->len > 0 ? &g_array_index (self->holes, HfHole, self->holes->len - 1) : NULL;
+
+  if (last != NULL && last->end_ms == G_MAXINT64 && wall_ms >= last->begin_ms)
+    last->end_ms = wall_ms;
+}
+
 /* ---- what the books tell ---- */
 
 /* Lines that change what the books think of many messages are kept apart. */
@@ -180,6 +218,10 @@ on_entering (const HfLogEvent *event, gpointer data)
   HfAccounts *self = data;
 
   self->newest_line_ms = MAX (self->newest_line_ms, event->wall_ms);
+  if (event->wall_ms > 0 && event->kind != HF_LOG_GAP)
+    end_hole (self, event->wall_ms);
+  if (self->first_line_ms < 0)
+    self->first_line_ms = event->wall_ms;
   if (event->detailed && !hf_books_is_detailed (self->books, event))
     keep_context (self, "detail", event);
   switch (event->kind)
@@ -204,6 +246,8 @@ on_entering (const HfLogEvent *event, gpointer data)
     case HF_LOG_GAP:
     case HF_LOG_GAP_BEGINS:
       keep_context (self, "gap", event);
+      if (event->wall_ms > 0)
+        hf_accounts_add_hole (self, event->wall_ms, event->wall_ms);
       return;
     default:
       return;
@@ -308,8 +352,12 @@ hf_accounts_new (HfDaybook *daybook, const HfAccountsSettings *settings)
   self->loose_envelopes = g_hash_table_new (g_str_hash, g_str_equal);
   self->changed_mails = g_ptr_array_new ();
   self->changed_envelopes = g_ptr_array_new ();
+  self->originals = g_hash_table_new (NULL, NULL);
+  self->holes = g_array_new (FALSE, FALSE, sizeof (HfHole));
   self->sources = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->sessions = hf_accounts_sessions_new ();
+  self->first_line_ms = -1;
+  self->known_line_ms = -1;
   self->newest_line_ms = -1;
   self->newest_envelope_ms = -1;
   return self;
@@ -326,6 +374,8 @@ hf_accounts_free (HfAccounts *self)
   g_hash_table_unref (self->envelopes);
   g_ptr_array_unref (self->changed_mails);
   g_ptr_array_unref (self->changed_envelopes);
+  g_hash_table_unref (self->originals);
+  g_array_unref (self->holes);
   g_hash_table_unref (self->sources);
   g_hash_table_unref (self->sessions);
   g_free (self->told_sessions);
@@ -375,6 +425,7 @@ hf_accounts_log (HfAccounts *self, const HfFollowItem *item)
   if (item->kind == HF_FOLLOW_GAP)
     {
       hf_accounts_incident (self, "gap", item->why, self->newest_line_ms);
+      hf_accounts_add_hole (self, self->newest_line_ms, G_MAXINT64);
       hf_intake_gap (&self->intake, g_intern_string (item->why), item->at);
       return;
     }
@@ -406,8 +457,10 @@ tell_silent_gaps (HfAccounts *self)
     {
       const HfGap *gap = hf_gaps_get (gaps, self->known_gaps);
 
-      if (gap->silent)
-        hf_accounts_incident (self, "gap", gap->why, gap->wall_ms);
+      if (!gap->silent)
+        continue;
+      hf_accounts_incident (self, "gap", gap->why, gap->wall_ms);
+      hf_accounts_add_hole (self, 0, gap->wall_ms);
     }
 }
 
@@ -462,6 +515,18 @@ gint64
 hf_accounts_newest_envelope_ms (const HfAccounts *self)
 {
   return self->newest_envelope_ms;
+}
+
+gint64
+hf_accounts_known_line_ms (const HfAccounts *self)
+{
+  return MAX (self->newest_line_ms, self->known_line_ms);
+}
+
+void
+hf_accounts_set_known_line_ms (HfAccounts *self, gint64 line_ms)
+{
+  self->known_line_ms = line_ms;
 }
 
 guint64

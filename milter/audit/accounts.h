@@ -25,6 +25,7 @@ typedef struct
   const gchar *instance;  /* borrowed; "" or the MTA instance whose ids the journal has */
   gint64 settle_after_ms; /* open for longer, and in no queue: unaccounted */
   gint64 twice_ms;        /* two queue snapshots have to be so far apart */
+  gint64 unconfirmed_ms;  /* not known to be accepted for longer, and in no queue: unaccounted; 0: never */
   HfMta mta;
 } HfAccountsSettings;
 
@@ -79,6 +80,10 @@ gint64 hf_accounts_newest_line_ms (const HfAccounts *self);
  * that it should know; and when the newest was.  -1: there is none. */
 gint64 hf_accounts_silent_since_ms (const HfAccounts *self);
 gint64 hf_accounts_newest_envelope_ms (const HfAccounts *self);
+
+/* The newest of this run and of earlier ones, for the saved position; -1: none. */
+gint64 hf_accounts_known_line_ms (const HfAccounts *self);
+void hf_accounts_set_known_line_ms (HfAccounts *self, gint64 line_ms);
 
 /* Lines read, for the saved position. */
 guint64 hf_accounts_seq (const HfAccounts *self);

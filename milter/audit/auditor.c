@@ -365,6 +365,7 @@ add_positions (HfAuditor *self)
                                                self->journal.offset);
   g_autofree gchar *seq = g_strdup_printf ("%" G_GUINT64_FORMAT, hf_accounts_seq (self->accounts));
   g_autofree gchar *scrub = hf_scrub_position_format (hf_scrub_position (self->scrub));
+  g_autofree gchar *line = g_strdup_printf ("%" G_GINT64_FORMAT, hf_accounts_known_line_ms (self->accounts));
   g_autofree gchar *log = NULL, *read = NULL;
   HfFollowPosition position;
 
@@ -382,6 +383,7 @@ add_positions (HfAuditor *self)
   add_position (self, HF_SCRUB_SOURCE, scrub);
   add_position (self, "journal", journal);
   add_position (self, "lines", seq);
+  add_position (self, "line-time", line);
   if (log != NULL)
     add_position (self, self->follow != NULL ? "file" : "journald", log);
   if (read != NULL)
@@ -515,11 +517,12 @@ make_good (HfAuditor *self)
 static gboolean
 restore (HfAuditor *self, GError **error)
 {
-  g_autofree gchar *journal = NULL, *lines = NULL, *file = NULL, *cursor = NULL;
+  g_autofree gchar *journal = NULL, *lines = NULL, *line = NULL, *file = NULL, *cursor = NULL;
   HfFollowPosition position;
 
   if (!hf_ledger_position (self->ledger, "journal", &journal, error)
       || !hf_ledger_position (self->ledger, "lines", &lines, error)
+      || !hf_ledger_position (self->ledger, "line-time", &line, error)
       || !hf_ledger_position (self->ledger, "file", &file, error)
       || !hf_ledger_position (self->ledger, "journald", &cursor, error))
     return FALSE;
@@ -531,6 +534,8 @@ restore (HfAuditor *self, GError **error)
   hf_accounts_count (self->accounts, &self->restored);
   if (lines != NULL)
     hf_accounts_set_seq (self->accounts, MAX (hf_accounts_seq (self->accounts), g_ascii_strtoull (lines, NULL, 10)));
+  if (line != NULL)
+    hf_accounts_set_known_line_ms (self->accounts, g_ascii_strtoll (line, NULL, 10));
   self->committed_seq = hf_accounts_seq (self->accounts);
   if (!hf_ledger_last_place (self->ledger, &self->known_journal.seq, &self->known_journal.offset, error))
     return FALSE;
@@ -551,6 +556,7 @@ hf_auditor_open (const HfConfig *config, gboolean rebuild, GError **error)
     .instance = config->mta_instance,
     .settle_after_ms = config->audit_settle_after,
     .twice_ms = config->audit_snapshot_interval / 2,
+    .unconfirmed_ms = config->audit_gap_after,
     .mta = strcmp (config->mta_type, "postfix") == 0 ? HF_MTA_POSTFIX : HF_MTA_SENDMAIL,
   };
   const HfTrimmingSettings trimming = {

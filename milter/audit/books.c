@@ -301,10 +301,20 @@ review_rest (HfBooks *self, const HfVerdictContext *context, HfMessage *message)
   report (self, message, NULL, rest, before, after);
 }
 
+/* What became of mail that was passed on is known when its child's end is. */
+static gboolean
+waits_for_child (const HfMessage *message)
+{
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->message != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 is_complete (const HfMessage *message)
 {
-  if (message->n_unsettled > 0 || message->unresolved || message->n_unseen > 0
+  if (message->n_unsettled > 0 || message->unresolved || message->n_unseen > 0 || waits_for_child (message)
       || (message->rest > 0 && !hf_finding_is_final (message->rest_finding)))
     return FALSE;
   /* Sendmail says "done" only at higher log levels */
@@ -330,6 +340,18 @@ stand_in_line (HfBooks *self, HfMessage *message)
   g_queue_push_tail (waits_long (message) ? &self->long_line : &self->line, message);
 }
 
+/* What a clone does not name may be the parent's. */
+static void
+review_parents (HfBooks *self, const HfVerdictContext *context, const HfMessage *message)
+{
+  for (HfParent *parent = message->parents; parent != NULL; parent = parent->next)
+    if (parent->child->link == HF_LINK_CLONED)
+      {
+        review_rest (self, context, parent->message);
+        stand_in_line (self, parent->message);
+      }
+}
+
 void
 hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg)
 {
@@ -337,6 +359,7 @@ hf_books_review_leg (HfBooks *self, HfMessage *message, HfLeg *leg)
 
   review_one (self, &context, message, leg);
   review_rest (self, &context, message);
+  review_parents (self, &context, message);
   stand_in_line (self, message);
 }
 
@@ -348,6 +371,7 @@ hf_books_review (HfBooks *self, HfMessage *message)
   for (HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
     review_one (self, &context, message, leg);
   review_rest (self, &context, message);
+  review_parents (self, &context, message);
   stand_in_line (self, message);
 }
 

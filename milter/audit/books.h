@@ -4,8 +4,9 @@
  * message what is not settled yet.  Evidence may come late or in the wrong
  * order: children before the line that names their parent, results after the
  * removal, a session's end after its message was delivered.  A message that is
- * closed and settled waits a while for such lines, is then handed out and
- * forgotten, so memory is the open messages.
+ * closed and settled waits a while for such lines, and for the messages that it
+ * was passed on to, is then handed out and forgotten, so memory is the open
+ * messages.
  *
  * The same lines always give the same books.  Threads: one at a time.
  */
@@ -48,8 +49,8 @@ typedef struct
    * keeps none of them itself. */
   void (*evidence) (const HfMessage *message, const HfLogEvent *event, gpointer data);
 
-  /* nullable: called when it is found out which message @child comes from; must
-   * not call back. */
+  /* nullable: called when it is found out which message @child comes from, and
+   * which are its parents; must not call back. */
   void (*linked) (const HfMessage *child, gpointer data);
 
   /* nullable: called once for each message, before it is forgotten. */

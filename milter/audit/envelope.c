@@ -1,7 +1,8 @@
 /* envelope.c - messages of the journal, and which mail of the log is theirs
  *
  * The filter writes down the MTA's queue id.  Ids are used again, so the mail
- * has to begin when the envelope did; of several the nearest is taken.
+ * has to begin when the envelope did, and have something in common with it where
+ * it begins much later; of several the nearest is taken.
  */
 #include <config.h>
 
@@ -14,6 +15,12 @@
 /* The log's first line of a mail comes with its first recipient, after MAIL. */
 #define BEFORE_MS 2000
 #define AFTER_MS (2 * 3600 * 1000)
+
+/* By sendmail(1), nobody waits for a client. */
+#define SUBMITTED_MS (60 * 1000)
+
+/* An id is not used again so soon, whatever was rewritten. */
+#define NEAR_MS (10 * 1000)
 
 /* A mail whose beginning is not in the log is named only at a later attempt. */
 #define LATE_MS (G_GINT64_CONSTANT (10) * 24 * 3600 * 1000)
@@ -37,6 +44,7 @@ hf_envelope_free (gpointer data)
       hf_slot_set_detail (&self->slots[i], NULL);
     }
   g_free (self->queue);
+  g_free (self->sender);
   g_free (self->void_reason);
   g_free (self);
 }
@@ -177,6 +185,7 @@ hf_accounts_envelope (HfAccounts *self, guint64 seq, const gchar *instance, cons
     return;
   write_envelope (self, seq, instance, item);
   envelope = hf_envelope_add (self, item->facts.id.text, item->facts.queue, item->facts.at_ms, item->recipients->len);
+  envelope->sender = g_strdup (item->sender.address);
   envelope->carried = hf_segment_is_carried (seq);
   for (guint i = 0; i < item->recipients->len; i++)
     {
@@ -218,6 +227,20 @@ is_instance (const HfAccounts *self, const HfMessage *message)
          || strcmp (hf_books_name (self->books, message->label), self->settings.instance) == 0;
 }
 
+/* The MTA may rewrite a sender, or a recipient; a stranger has neither. */
+static gboolean
+is_stranger (const HfEnvelope *envelope, const HfMessage *message)
+{
+  guint n_legs = 0;
+
+  if (message->sender == NULL || envelope->sender == NULL || message->legs == NULL
+      || g_ascii_strcasecmp (message->sender, envelope->sender) == 0)
+    return FALSE;
+  for (guint i = 0; n_legs == 0 && i < envelope->n_slots; i++)
+    hf_slot_find (message, hf_slice (envelope->slots[i].address), NULL, &n_legs);
+  return n_legs == 0;
+}
+
 /* How far apart they began; -1 when they can't be the same. */
 static gint64
 distance (const HfAccounts *self, const HfEnvelope *envelope, const HfMail *mail)
@@ -230,6 +253,10 @@ distance (const HfAccounts *self, const HfEnvelope *envelope, const HfMail *mail
     return LATE_MS;
   if (after_ms < -BEFORE_MS || after_ms > (mail->message->opened ? AFTER_MS : LATE_MS))
     return -1;
+  if (after_ms > NEAR_MS && is_stranger (envelope, mail->message))
+    return -1;
+  if (after_ms > SUBMITTED_MS && mail->message->submitted)
+    return -1;
   return ABS (after_ms);
 }
 
@@ -241,6 +268,7 @@ hf_envelope_bind (HfAccounts *self, HfEnvelope *envelope, HfMail *mail)
   envelope->mail = mail;
   mail->envelope = envelope;
   g_clear_pointer (&envelope->queue, g_free);
+  g_clear_pointer (&envelope->sender, g_free);
   if (mail->draft != NULL)
     g_clear_pointer (&mail->draft->legs, g_ptr_array_unref);
 }

@@ -1,9 +1,7 @@
-/* judge.c - what recipients came to, and what is written of it
+/* judge.c - what is written of what recipients came to, and told
  *
- * The books judge from the log alone.  Here the journal's side is added (void
- * marks, the envelope's own recipients) and the queue's: what the log says is
- * open, but two snapshots of the queue do not have, is lost where no line is
- * missing, and unaccounted where one may be.
+ * The finding itself is judge-slot.c's.  Here it is compared with what was
+ * written last; and what a look at the queue has of a message is kept for it.
  */
 #include <config.h>
 
@@ -15,24 +13,9 @@
 
 #include <string.h>
 
-/* A finding and the words for it. */
-typedef struct
-{
-  HfFinding finding;
-  gchar *detail;
-} Verdict;
-
-static void
-set (Verdict *verdict, HfState state, HfReason reason, const gchar *detail)
-{
-  g_free (verdict->detail);
-  verdict->finding = (HfFinding){ .state = (guint8) state, .reason = (guint8) reason };
-  verdict->detail = g_strdup (detail != NULL ? detail : hf_reason_text (reason));
-}
-
 /* The reason is told by the words. */
 static gboolean
-is_told (const HfSlot *slot, const Verdict *verdict)
+is_told (const HfSlot *slot, const HfVerdict *verdict)
 {
   return slot->finding.state == verdict->finding.state && slot->finding.outcome == verdict->finding.outcome
          && slot->finding.silent == verdict->finding.silent && g_strcmp0 (slot->detail, verdict->detail) == 0;
@@ -44,133 +27,6 @@ bare (const gchar *address)
   return address != NULL ? address : "";
 }
 
-/* The addresses of the envelope, in small letters. */
-static GHashTable *
-fold_slots (const HfEnvelope *envelope)
-{
-  GHashTable *set = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-
-  for (guint i = 0; i < envelope->n_slots; i++)
-    g_hash_table_add (set, g_ascii_strdown (envelope->slots[i].address, -1));
-  return set;
-}
-
-static gboolean
-has_folded (GHashTable *set, const gchar *address)
-{
-  g_autofree gchar *folded = address != NULL ? g_ascii_strdown (address, -1) : NULL;
-
-  return folded != NULL && g_hash_table_contains (set, folded);
-}
-
-static gboolean
-is_refused (const HfLeg *leg)
-{
-  return leg->refused || leg->fate == HF_FATE_REFUSED;
-}
-
-/* The MTA counted fewer recipients than the envelope has: it made one of two. */
-static gboolean
-were_merged (const HfEnvelope *envelope, const HfMessage *message)
-{
-  guint refused = 0;
-
-  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
-    refused += is_refused (leg);
-  return message->has_expected && message->expected + refused < envelope->n_slots;
-}
-
-/* Nothing that was logged can be this recipient under another name. */
-static void
-judge_missing (const HfMessage *message, Verdict *verdict)
-{
-  if (message->closed == HF_CLOSED_NOT)
-    set (verdict, message->accepted ? HF_STATE_OPEN : HF_STATE_PROVISIONAL,
-         message->accepted ? HF_REASON_QUEUED : HF_REASON_UNCONFIRMED, NULL);
-  else if (!message->opened)
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "no line names it, and the message began before the log did");
-  else
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD, "the message is gone, and no line names this recipient");
-}
-
-/* No line names the envelope's address: the MTA rewrote it, or made it one with
- * another.  Where all that may stand for it came to the same, so did it. */
-static void
-judge_rewritten (const HfEnvelope *envelope, const HfMessage *message, Verdict *verdict)
-{
-  g_autoptr (GHashTable) slots = fold_slots (envelope);
-  const gboolean merged = were_merged (envelope, message);
-  const HfLeg *first = NULL;
-
-  for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
-    {
-      /* what stands for another recipient of the envelope does not stand for this one */
-      if (is_refused (leg) || (!merged && (has_folded (slots, leg->orig) || has_folded (slots, leg->address))))
-        continue;
-      if (first != NULL && !hf_finding_equal (leg->finding, first->finding))
-        {
-          set (verdict, message->closed == HF_CLOSED_NOT ? HF_STATE_OPEN : HF_STATE_UNACCOUNTED, HF_REASON_NO_RECORD,
-               "the log names it otherwise, and its recipients came to different ends");
-          return;
-        }
-      first = leg;
-    }
-  if (first == NULL)
-    {
-      judge_missing (message, verdict);
-      return;
-    }
-  verdict->finding = first->finding;
-  verdict->detail = hf_describe_detail (message, first, first->finding);
-}
-
-static void
-judge_by_log (const HfEnvelope *envelope, const HfMessage *message, const HfSlot *slot, Verdict *verdict)
-{
-  const HfLeg *leg = NULL;
-
-  verdict->finding = hf_slot_find (message, hf_slice (slot->address), &leg, NULL);
-  if (leg == NULL && message->rest == 0)
-    judge_rewritten (envelope, message, verdict);
-  else
-    verdict->detail = hf_describe_detail (message, leg, verdict->finding);
-}
-
-static gboolean
-may_be_merged (const HfAccounts *self, const HfMessage *message, const HfSlot *slot)
-{
-  guint n_legs;
-
-  hf_slot_find (message, hf_slice (slot->address), NULL, &n_legs);
-  return n_legs == 0 && hf_verdict_may_be_merged (hf_books_gaps (self->books), message);
-}
-
-/* What the queue says of a recipient that the log says is open. */
-static void
-judge_by_queue (const HfAccounts *self, const HfMail *mail, const HfSlot *slot, Verdict *verdict)
-{
-  const HfMessage *message = mail->message;
-  const gint64 open_ms = self->now_ms - message->arrived_ms;
-
-  if (mail->corrupt)
-    set (verdict, HF_STATE_LOST, message->mta == HF_MTA_SENDMAIL ? HF_REASON_LOST_FILE : HF_REASON_CORRUPT, NULL);
-  else if (mail->absent > 1 && hf_gaps_overlap (hf_books_gaps (self->books), message->host, message->opened_seq, G_MAXUINT64))
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; lines of the log are missing");
-  else if (mail->absent > 1 && message->unread)
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_UNREAD, "not in the queue any more; a line could not be read");
-  else if (mail->absent > 1 && (message->bulk_deleted || message->bulk_requeued || message->renamed))
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_BULK_DELETED, "not in the queue any more since an operator's bulk act");
-  else if (mail->absent > 1 && !message->opened)
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_GAP, "not in the queue any more; it began before the log did");
-  else if (mail->absent > 1 && may_be_merged (self, message, slot))
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_LOG_LEVEL, NULL);
-  else if (mail->absent > 1)
-    set (verdict, HF_STATE_LOST, HF_REASON_VANISHED, "not in the queue any more, and no line of the log says why");
-  else if (!mail->listed && message->arrived_ms >= 0 && self->settings.settle_after_ms > 0
-           && open_ms > self->settings.settle_after_ms)
-    set (verdict, HF_STATE_UNACCOUNTED, HF_REASON_SILENT, "open for longer than settle_after, and not seen in the queue");
-}
-
 /* A line of the log tells more than what was known when the record was carried. */
 static gboolean
 is_named (const HfEnvelope *envelope, const HfSlot *slot)
@@ -180,23 +36,6 @@ is_named (const HfEnvelope *envelope, const HfSlot *slot)
   if (envelope->mail != NULL)
     hf_slot_find (envelope->mail->message, hf_slice (slot->address), NULL, &n_legs);
   return n_legs > 0;
-}
-
-static void
-judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, Verdict *verdict)
-{
-  const HfMail *mail = envelope->mail;
-  const gboolean accepted = mail != NULL && mail->message->accepted;
-
-  if (mail != NULL)
-    judge_by_log (envelope, mail->message, slot, verdict);
-  else
-    set (verdict, HF_STATE_PROVISIONAL, HF_REASON_UNCONFIRMED, NULL);
-  if (verdict->finding.state == HF_STATE_OPEN)
-    judge_by_queue (self, mail, slot, verdict);
-  if (verdict->finding.state == HF_STATE_PROVISIONAL && !accepted && envelope->void_reason != NULL
-      && !envelope->carried)
-    set (verdict, HF_STATE_VOID, HF_REASON_REFUSED, envelope->void_reason);
 }
 
 /* ---- writing ---- */
@@ -252,18 +91,22 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
 {
   guint counts[HF_N_STATES] = { 0 };
   const HfSlot *examples[HF_N_STATES] = { NULL };
+  HfNaming naming;
 
-  if (self->restoring || (envelope->mail != NULL && envelope->mail->as_restored))
+  if (self->restoring || (envelope->mail != NULL && hf_judge_is_as_restored (self, envelope->mail)))
     return;
+  if (envelope->mail != NULL)
+    hf_judge_learn (self, envelope);
+  hf_judge_naming (envelope, &naming);
   for (guint i = 0; i < envelope->n_slots; i++)
     {
       HfSlot *slot = &envelope->slots[i];
-      Verdict verdict = { .detail = NULL };
+      HfVerdict verdict = { .detail = NULL };
 
       slot->carried = slot->carried && !is_named (envelope, slot);
       if (slot->declared || slot->carried)
         continue;
-      judge_slot (self, envelope, slot, &verdict);
+      hf_judge_slot (self, envelope, slot, &naming, &verdict);
       if (is_told (slot, &verdict))
         {
           g_free (verdict.detail);
@@ -277,7 +120,7 @@ hf_judge_envelope (HfAccounts *self, HfEnvelope *envelope)
       hf_slot_set_detail (slot, verdict.detail);
       g_free (verdict.detail);
       slot->finding = verdict.finding;
-      hf_judge_write_fate (self, envelope, i, since_ms (self, envelope->mail));
+      hf_judge_write_fate (self, envelope, i, verdict.since_ms >= 0 ? verdict.since_ms : self->now_ms);
     }
   tell (envelope, HF_STATE_LOST, counts[HF_STATE_LOST], examples[HF_STATE_LOST]);
   tell (envelope, HF_STATE_UNACCOUNTED, counts[HF_STATE_UNACCOUNTED], examples[HF_STATE_UNACCOUNTED]);
@@ -367,8 +210,13 @@ hf_judge_mail (HfAccounts *self, HfMail *mail)
 
 /* ---- the queue ---- */
 
+/* What a look at the queue tells of a message; the last three are of those that
+ * it was forwarded as. */
 static const gchar seen_listed[] = "listed", seen_corrupt[] = "put aside as corrupt", seen_absent[] = "not listed",
-                   seen_absent_again[] = "not listed, for the second time";
+                   seen_absent_again[] = "not listed, for the second time",
+                   heir_listed[] = "what it was forwarded as is listed",
+                   heir_absent[] = "what it was forwarded as is not listed",
+                   heir_absent_again[] = "what it was forwarded as is not listed, for the second time";
 
 static void
 add_sighting (HfAccounts *self, HfMail *mail, gint64 at_ms, const gchar *what)
@@ -381,6 +229,19 @@ add_sighting (HfAccounts *self, HfMail *mail, gint64 at_ms, const gchar *what)
   hf_mail_add_line (self, mail, ++self->seq, 0, 0, 0, hf_slice (text));
 }
 
+static gboolean
+restore_heir (HfMail *mail, HfSlice what, const gchar *at)
+{
+  const gboolean absent = hf_slice_is (what, heir_absent);
+
+  if (absent)
+    hf_time_parse (at, &mail->unseen_ms);
+  else if (!hf_slice_is (what, heir_listed) && !hf_slice_is (what, heir_absent_again))
+    return FALSE;
+  mail->unseen = absent ? 1 : hf_slice_is (what, heir_listed) ? 0 : 2;
+  return TRUE;
+}
+
 void
 hf_mail_restore_sighting (HfMail *mail, HfSlice line)
 {
@@ -390,6 +251,8 @@ hf_mail_restore_sighting (HfMail *mail, HfSlice line)
   if (!hf_slice_cut (&rest, " holdfast-auditor: ", &time) || !hf_slice_cut (&rest, "queue snapshot: ", &line))
     return;
   at = hf_slice_dup (time);
+  if (restore_heir (mail, rest, at))
+    return;
   if (hf_slice_is (rest, seen_absent))
     {
       mail->absent = 1;
@@ -402,11 +265,72 @@ hf_mail_restore_sighting (HfMail *mail, HfSlice line)
   mail->corrupt = hf_slice_is (rest, seen_corrupt);
 }
 
+/* Put back to be queued again, it keeps its id until it has the new one. */
+static gboolean
+is_in_queue (const HfMessage *message)
+{
+  return message->closed == HF_CLOSED_NOT || (message->closed == HF_CLOSED_REQUEUED && !message->passed);
+}
+
 static gboolean
 is_open (const HfMail *mail)
 {
-  return mail->message->accepted && mail->message->closed == HF_CLOSED_NOT
+  return mail->message->accepted && is_in_queue (mail->message)
          && (mail->message->n_unsettled > 0 || mail->message->rest > 0 || mail->message->legs == NULL);
+}
+
+/* The journal has it, and nothing tells whether the MTA took it. */
+static gboolean
+is_unconfirmed (const HfAccounts *self, const HfMail *mail)
+{
+  return !mail->message->accepted && mail->message->closed == HF_CLOSED_NOT && mail->envelope != NULL
+         && hf_judge_is_overdue (self, mail->envelope, self->now_ms);
+}
+
+void
+hf_envelope_restore_sighting (HfEnvelope *envelope, const HfSlot *slot)
+{
+  if (envelope->mail != NULL || slot->detail == NULL)
+    return;
+  if (strcmp (slot->detail, HF_UNCONFIRMED_DETAIL) == 0)
+    envelope->absent = 2;
+  else if (g_str_has_prefix (slot->detail, HF_ABSENT_DETAIL)
+           && hf_time_parse (slot->detail + strlen (HF_ABSENT_DETAIL), &envelope->absent_ms))
+    envelope->absent = 1;
+}
+
+/* Of a message of the journal that the log has not named. */
+static void
+look_up_envelope (HfAccounts *self, HfEnvelope *envelope, const HfQueue *queue, gint64 at_ms)
+{
+  HfQueuePlace place;
+  const guint before = envelope->absent;
+
+  if (!hf_judge_is_overdue (self, envelope, at_ms))
+    return;
+  if (envelope->queue != NULL && hf_queue_find (queue, envelope->queue, &place))
+    envelope->absent = 0;
+  else if (before == 0)
+    {
+      envelope->absent = 1;
+      envelope->absent_ms = at_ms;
+    }
+  else if (at_ms - envelope->absent_ms >= self->settings.twice_ms)
+    envelope->absent = 2;
+  if (envelope->absent != before)
+    hf_envelope_mark (self, envelope);
+}
+
+static void
+look_up_envelopes (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->envelopes);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((HfEnvelope *) value)->mail == NULL && ((HfEnvelope *) value)->void_reason == NULL)
+      look_up_envelope (self, value, queue, at_ms);
 }
 
 /* TRUE when it is missing. */
@@ -443,6 +367,39 @@ look_up (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
   return TRUE;
 }
 
+static gboolean
+has_unseen (const HfMail *mail, const HfQueue *queue)
+{
+  HfQueuePlace place;
+
+  for (const HfLeg *leg = mail->message->legs; leg != NULL; leg = leg->next)
+    if (leg->waiting && leg->outcome == HF_OUTCOME_PASSED && !hf_queue_find (queue, leg->child, &place))
+      return TRUE;
+  return FALSE;
+}
+
+/* Messages that it was forwarded as, and that no line has named. */
+static void
+look_up_heirs (HfAccounts *self, HfMail *mail, const HfQueue *queue, gint64 at_ms)
+{
+  const guint before = mail->unseen;
+
+  if (mail->message->n_unseen == 0 || mail->message->seen_ms >= at_ms)
+    return;
+  if (!has_unseen (mail, queue))
+    mail->unseen = 0;
+  else if (before == 0)
+    {
+      mail->unseen = 1;
+      mail->unseen_ms = at_ms;
+    }
+  else if (before == 1 && at_ms - mail->unseen_ms >= self->settings.twice_ms)
+    mail->unseen = 2;
+  if (mail->unseen == before)
+    return;
+  add_sighting (self, mail, at_ms, mail->unseen == 0 ? heir_listed : mail->unseen == 1 ? heir_absent : heir_absent_again);
+}
+
 void
 hf_accounts_queue (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
 {
@@ -458,14 +415,16 @@ hf_accounts_queue (HfAccounts *self, const HfQueue *queue, gint64 at_ms)
       HfMail *mail = value;
       const gboolean as_restored = mail->as_restored;
 
-      if (!is_open (mail))
+      look_up_heirs (self, mail, queue, at_ms);
+      if (!is_open (mail) && !is_unconfirmed (self, mail))
         continue;
-      if (look_up (self, mail, queue, at_ms))
+      if (look_up (self, mail, queue, at_ms) && is_open (mail))
         missing++;
       /* one look after a restart changes nothing of what two looks before it told */
       mail->as_restored = as_restored && !mail->listed && !mail->corrupt && mail->absent < 2;
       hf_mail_mark (self, mail);
     }
+  look_up_envelopes (self, queue, at_ms);
   builder = hf_daybook_begin (self->daybook, "snapshot");
   hf_statement_add_number (builder, "n", ++self->last_snapshot);
   hf_accounts_add_time (builder, "at", at_ms);

@@ -2,8 +2,9 @@
  *
  * A message begets others: local(8) forwards it, a content filter hands it
  * back, postsuper -r and MailScanner give it a new id, a bounce tells of it,
- * Sendmail splits it.  The child settles its own recipients; here it is only
- * seen to that both ends of the link are known, whichever line comes first.
+ * Sendmail splits it.  The child settles its own recipients; here it is seen to
+ * that both ends of the link are known, whichever line comes first, and that the
+ * parent stays in the books until the child has come to its end.
  */
 #include <config.h>
 
@@ -80,6 +81,35 @@ note_claim (HfBooks *self, const HfMessage *child, const HfMessage *parent)
   self->sums.claimed_twice++;
 }
 
+static void
+untie (HfChild *end)
+{
+  HfParent **it = end->message != NULL ? (HfParent **) &end->message->parents : NULL;
+
+  while (it != NULL && *it != NULL)
+    if ((*it)->child == end)
+      *it = (*it)->next;
+    else
+      it = &(*it)->next;
+  end->message = NULL;
+}
+
+/* What tells of a message is none of its own mail: nothing of it waits for that. */
+static void
+tie (HfBooks *self, HfMessage *parent, HfMessage *child, HfLink link)
+{
+  HfChild *end = hf_message_add_child (parent, hf_slice (child->queue_id), link);
+
+  if (link == HF_LINK_NOTIFICATION || end->message == child)
+    return;
+  untie (end);
+  end->message = child;
+  end->ended = FALSE;
+  hf_message_add_parent (child, parent, end);
+  if (self->settings.linked != NULL)
+    self->settings.linked (child, self->settings.data);
+}
+
 /* A child passed the rest on when it took the parent's place in the queue. */
 void
 hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink link)
@@ -95,7 +125,7 @@ hf_links_set_parent (HfBooks *self, HfMessage *child, HfMessage *parent, HfLink 
     }
   else
     note_claim (self, child, parent);
-  hf_message_add_child (parent, hf_slice (child->queue_id), link);
+  tie (self, parent, child, link);
   if (link == HF_LINK_CLONED)
     parent->cloned = TRUE;
   if (link == HF_LINK_REQUEUED)
@@ -178,6 +208,7 @@ satisfy_pending (HfBooks *self, HfMessage *child)
         continue;
       pass_to (self, entry.message, entry.leg, child,
                entry.leg->local ? HF_LINK_FORWARDED : HF_LINK_FILTERED);
+      hf_books_accept (self, child); /* its id is what the taker answered */
       hf_books_review_leg (self, entry.message, entry.leg);
     }
 }
@@ -241,7 +272,11 @@ result_forwarded (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEven
   leg->child = hf_message_keep (message, event->other_id);
   leg->child_seen = child != NULL || hf_books_is_forgotten (self, event, event->other_id);
   if (child != NULL)
-    hf_links_set_parent (self, child, message, HF_LINK_FORWARDED);
+    {
+      hf_links_set_parent (self, child, message, HF_LINK_FORWARDED);
+      hf_books_accept (self, child);
+      hf_books_review (self, child);
+    }
   hf_message_add_child (message, event->other_id, HF_LINK_FORWARDED);
   if (leg->child_seen)
     return;
@@ -261,6 +296,8 @@ result_relayed (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent 
     if (is_own (self, message, child, event->relay))
       {
         pass_to (self, message, leg, child, HF_LINK_FILTERED);
+        hf_books_accept (self, child);
+        hf_books_review (self, child);
         return;
       }
   if (!leg->own_relay)
@@ -395,10 +432,29 @@ hf_links_child (HfBooks *self, const HfLogEvent *event)
   hf_books_review (self, parent);
 }
 
+/* They need not stay for it any more. */
+static void
+let_parents_go (HfBooks *self, HfMessage *child)
+{
+  while (child->parents != NULL)
+    {
+      HfParent *parent = child->parents;
+
+      child->parents = parent->next;
+      parent->child->message = NULL;
+      parent->child->ended = TRUE;
+      parent->child->refused = !child->accepted;
+      hf_books_review (self, parent->message);
+    }
+}
+
 /* The message leaves the books; nothing may point to it. */
 void
 hf_links_forget (HfBooks *self, HfMessage *message)
 {
+  for (HfChild *child = message->children; child != NULL; child = child->next)
+    untie (child);
+  let_parents_go (self, message);
   forget (self->submissions, message);
   forget (self->pipes, message);
   for (HfLeg *leg = message->legs; leg != NULL; leg = leg->next)

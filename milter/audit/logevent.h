@@ -102,7 +102,8 @@ typedef struct
   guint mail, mail_all;
   guint rcpt, rcpt_all;
   guint data, data_all;
-  guint bdat;
+  guint bdat, bdat_all;
+  guint rset;
   gboolean known; /* the line had counters */
 } HfSessionCounts;
 

@@ -192,27 +192,39 @@ hf_leg_set_detail (HfLeg *leg, HfSlice text)
   leg->detail = g_ref_string_new_intern (copy);
 }
 
-void
+HfChild *
 hf_message_add_child (HfMessage *self, HfSlice queue_id, HfLink link)
 {
   HfChild *child, **end;
 
   for (end = &self->children; *end != NULL; end = &(*end)->next)
     if (is_text ((*end)->queue_id, queue_id))
-      return;
+      return *end;
   child = take_room (self, sizeof *child, sizeof (gpointer));
   child->queue_id = hf_message_keep (self, queue_id);
   child->link = link;
   *end = child;
+  return child;
 }
 
-gboolean
-hf_message_has_child (const HfMessage *self, HfLink link)
+const HfChild *
+hf_message_find_child (const HfMessage *self, const gchar *queue_id)
 {
   for (const HfChild *child = self->children; child != NULL; child = child->next)
-    if (child->link == link)
-      return TRUE;
-  return FALSE;
+    if (g_strcmp0 (child->queue_id, queue_id) == 0)
+      return child;
+  return NULL;
+}
+
+void
+hf_message_add_parent (HfMessage *self, HfMessage *parent, HfChild *child)
+{
+  HfParent *one = take_room (self, sizeof *one, sizeof (gpointer));
+
+  one->message = parent;
+  one->child = child;
+  one->next = self->parents;
+  self->parents = one;
 }
 
 /* ":include:/etc/mail/staff", or a list that Sendmail shortened to "a@b, c@d...y@z". */
@@ -246,6 +258,92 @@ expands_to (const HfExpansion *expansion, const gchar *address)
 
   while (hf_log_next_address (&list, &item))
     if (hf_slice_is (item, address))
+      return TRUE;
+  return FALSE;
+}
+
+void
+hf_message_add_named (HfMessage *self, const gchar *address)
+{
+  HfNamed *named;
+
+  for (named = self->named; named != NULL; named = named->next)
+    if (g_str_equal (named->address, address))
+      return;
+  named = take_room (self, sizeof *named, sizeof (gpointer));
+  named->address = hf_message_keep (self, hf_slice (address));
+  named->next = self->named;
+  self->named = named;
+}
+
+/* "\\joe" is joe without his aliases. */
+static HfSlice
+without_backslash (HfSlice name)
+{
+  while (name.length > 0 && name.at[0] == '\\')
+    name = (HfSlice){ name.at + 1, name.length - 1 };
+  return name;
+}
+
+/* The same, or one is the other without its domain. */
+static gboolean
+goes_by (const gchar *address, HfSlice name)
+{
+  const HfSlice a = without_backslash (hf_slice (address)), b = without_backslash (name);
+  const HfSlice longer = a.length > b.length ? a : b, shorter = a.length > b.length ? b : a;
+
+  return g_ascii_strncasecmp (longer.at, shorter.at, shorter.length) == 0
+         && (longer.length == shorter.length || (longer.at[shorter.length] == '@' && hf_slice_find (shorter, "@") < 0));
+}
+
+static gboolean
+is_named_by_any (const HfMessage *self, HfSlice name)
+{
+  for (const HfLeg *leg = self->legs; leg != NULL; leg = leg->next)
+    if (goes_by (leg->address, name))
+      return TRUE;
+  for (const HfNamed *named = self->named; named != NULL; named = named->next)
+    if (goes_by (named->address, name))
+      return TRUE;
+  /* who sends to a list that he is on may be left out (MeToo) */
+  return self->sender != NULL && goes_by (self->sender, name);
+}
+
+static const HfExpansion *
+find_expansion (const HfMessage *self, HfSlice from)
+{
+  for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
+    if (goes_by (it->from, from) && from.at[0] != '\\')
+      return it;
+  return NULL;
+}
+
+static gboolean
+lacks_name (const HfMessage *self, const HfExpansion *expansion, guint depth)
+{
+  HfSlice list = hf_slice (expansion->to), item;
+
+  while (!expansion->open_end && depth < EXPANSION_DEPTH && hf_log_next_address (&list, &item))
+    {
+      const HfExpansion *next = find_expansion (self, item);
+
+      if (next != NULL && next != expansion)
+        {
+          if (lacks_name (self, next, depth + 1))
+            return TRUE;
+        }
+      /* "error:…" names nobody */
+      else if (hf_slice_find (item, ":") < 0 && !is_named_by_any (self, item))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+hf_message_lacks_name (const HfMessage *self, const gchar *address)
+{
+  for (const HfExpansion *it = self->expansions; it != NULL; it = it->next)
+    if (goes_by (address, hf_slice (it->from)) && lacks_name (self, it, 0))
       return TRUE;
   return FALSE;
 }

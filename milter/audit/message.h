@@ -91,6 +91,19 @@ struct HfChild
   HfChild *next;
   HfLink link;
   const gchar *queue_id;
+  const HfMessage *message; /* nullable: a notification, not named by a line yet, or no more in the books */
+  guint ended : 1;          /* it came to its end, and left the books */
+  guint refused : 1;        /* … which was that nobody took it */
+  guint named : 1;          /* a clone: it is known whom of the parent's recipients it took */
+};
+
+/* The other end: what a message came from, as long as that is in the books. */
+typedef struct HfParent HfParent;
+struct HfParent
+{
+  HfParent *next;
+  HfMessage *message;
+  HfChild *child; /* of message: this one */
 };
 
 typedef struct HfExpansion HfExpansion;
@@ -101,6 +114,14 @@ struct HfExpansion
   const gchar *to;   /* the list as logged */
   gboolean direct;   /* from was a recipient of the envelope: it stood in angle brackets */
   gboolean open_end; /* the list does not name all: it is in a file, or was shortened */
+};
+
+/* Who was named by a clone. */
+typedef struct HfNamed HfNamed;
+struct HfNamed
+{
+  HfNamed *next;
+  const gchar *address;
 };
 
 typedef struct HfArenaBlock HfArenaBlock;
@@ -168,7 +189,9 @@ struct HfMessage
   HfLeg *legs, *last_leg;
   GHashTable *leg_index;     /* made when there are many */
   HfChild *children;
+  HfParent *parents;         /* that wait for its end */
   HfExpansion *expansions;
+  HfNamed *named;
   HfEvidenceChunk *evidence;
   HfSession *session;        /* nullable: the SMTP session it comes in by */
   HfArenaBlock *arena;
@@ -189,9 +212,22 @@ HfLeg *hf_message_add_leg (HfMessage *self, HfSlice address, HfSlice orig);
 HfLeg *hf_message_add_twin (HfMessage *self, HfLeg *leg);
 
 void hf_leg_set_detail (HfLeg *leg, HfSlice text);
-void hf_message_add_child (HfMessage *self, HfSlice queue_id, HfLink link);
-gboolean hf_message_has_child (const HfMessage *self, HfLink link);
+/* The one of this id, added when there was none. */
+HfChild *hf_message_add_child (HfMessage *self, HfSlice queue_id, HfLink link);
+
+/* NULL: it has none of this id. */
+const HfChild *hf_message_find_child (const HfMessage *self, const gchar *queue_id);
+
+/* @child, one of @parent's, is @self. */
+void hf_message_add_parent (HfMessage *self, HfMessage *parent, HfChild *child);
 void hf_message_add_expansion (HfMessage *self, HfSlice from, HfSlice to, gboolean direct);
+
+/* A clone of it named @address. */
+void hf_message_add_named (HfMessage *self, const gchar *address);
+
+/* TRUE when @address, of the envelope, became others by the expansions logged, and
+ * no line names one of them. */
+gboolean hf_message_lacks_name (const HfMessage *self, const gchar *address);
 
 /* What @address was before all expansions logged for the message; NULL when none. */
 const gchar *hf_message_root_of (const HfMessage *self, const gchar *address);

@@ -18,6 +18,7 @@ milter_audit_libaudit_a_SOURCES = \
 	milter/audit/instance.c \
 	milter/audit/intake.c milter/audit/intake.h \
 	milter/audit/judge.c \
+	milter/audit/judge-leg.c milter/audit/judge-private.h milter/audit/judge-rewritten.c milter/audit/judge-slot.c \
 	milter/audit/line.c milter/audit/line.h \
 	milter/audit/links.c \
 	milter/audit/logevent.c milter/audit/logevent.h \

@@ -129,7 +129,9 @@ parse_disconnect (HfSlice text, HfLogEvent *out)
       else if (hf_slice_skip (&word, "data="))
         read_counter (word, &counts->data, &counts->data_all);
       else if (hf_slice_skip (&word, "bdat="))
-        read_counter (word, &counts->bdat, &ignored);
+        read_counter (word, &counts->bdat, &counts->bdat_all);
+      else if (hf_slice_skip (&word, "rset="))
+        read_counter (word, &counts->rset, &ignored);
     }
   return HF_PARSE_EVENT;
 }

@@ -128,6 +128,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
     {
       envelope = hf_envelope_add (self->accounts, id, (const gchar *) sqlite3_column_text (statement, 1),
                                   sqlite3_column_int64 (statement, 2), (guint) sqlite3_column_int (statement, 11));
+      envelope->sender = g_strdup ((const gchar *) sqlite3_column_text (statement, 13));
       envelope->void_reason = g_strdup ((const gchar *) sqlite3_column_text (statement, 3));
       envelope->carried = hf_segment_is_carried ((guint64) sqlite3_column_int64 (statement, 12));
       if (sqlite3_column_type (statement, 4) != SQLITE_NULL)
@@ -150,6 +151,7 @@ take_slot (Restore *self, sqlite3_stmt *statement)
   slot->finding.outcome = (guint8) hf_outcome_parse (outcome);
   slot->declared = slot->finding.outcome == HF_OUTCOME_DECLARED;
   slot->carried = g_strcmp0 (slot->detail, HF_CARRIED_DETAIL) == 0;
+  hf_envelope_restore_sighting (envelope, slot);
   return TRUE;
 }
 
@@ -184,6 +186,15 @@ take_number (Restore *self, sqlite3_stmt *statement)
   return TRUE;
 }
 
+/* It reaches to the first message behind it. */
+static gboolean
+take_hole (Restore *self, sqlite3_stmt *statement)
+{
+  hf_accounts_add_hole (self->accounts, sqlite3_column_int64 (statement, 0),
+                        sqlite3_column_type (statement, 1) != SQLITE_NULL ? sqlite3_column_int64 (statement, 1) : G_MAXINT64);
+  return TRUE;
+}
+
 static gboolean
 take_counters (Restore *self, sqlite3_stmt *statement)
 {
@@ -192,14 +203,21 @@ take_counters (Restore *self, sqlite3_stmt *statement)
   self->accounts->last_snapshot = (guint64) sqlite3_column_int64 (statement, 2);
   if (sqlite3_column_type (statement, 3) != SQLITE_NULL)
     self->accounts->newest_envelope_ms = sqlite3_column_int64 (statement, 3);
+  if (sqlite3_column_type (statement, 4) != SQLITE_NULL)
+    self->accounts->first_line_ms = sqlite3_column_int64 (statement, 4);
   return TRUE;
 }
 
 /* The filter's mark is a claim, which the log may contradict for so long. */
 #define VOID_FOR_MS "864000000"
 
-/* Open messages, and the children that they wait for. */
-#define LIVE "(m.closed = 0 OR m.parent IN (SELECT queue FROM mail WHERE closed = 0))"
+/* How many gaps are remembered, for mail that no line names. */
+#define HOLES "64"
+
+/* Open messages, and what they were passed on to, however far. */
+#define LIVE \
+  "m.n IN (WITH RECURSIVE live (n, queue) AS (SELECT n, queue FROM mail WHERE closed = 0" \
+  " UNION SELECT c.n, c.queue FROM mail c JOIN live ON c.parent = live.queue) SELECT n FROM live)"
 
 #define CHUNKS "SELECT e.rowid, e.seq FROM mail m JOIN evidence e ON e.mail = m.n WHERE " LIVE
 
@@ -237,11 +255,24 @@ enter_sightings (Restore *self)
     }
 }
 
+static void
+learn (Restore *self)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  g_hash_table_iter_init (&iter, self->accounts->envelopes);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    if (((HfEnvelope *) value)->mail != NULL)
+      hf_judge_learn (self->accounts, value);
+}
+
 static gboolean
 load (Restore *self, GError **error)
 {
   if (!each_row (self, "SELECT (SELECT coalesce (max (n), 0) FROM mail), (SELECT coalesce (max (n), 0) FROM incident),"
-                       " (SELECT coalesce (max (n), 0) FROM snapshot), (SELECT max (at) FROM envelope)",
+                       " (SELECT coalesce (max (n), 0) FROM snapshot), (SELECT max (at) FROM envelope),"
+                       " (SELECT min (at) FROM mail)",
                  take_counters, error)
       || !each_row (self, "SELECT n, device, inode FROM source", take_source, error)
       || !each_row (self, "SELECT m.n, m.queue, coalesce (m.host, '') FROM mail m WHERE " LIVE " ORDER BY m.n", take_number, error)
@@ -252,12 +283,19 @@ load (Restore *self, GError **error)
                     take_incident, error)
       || !enter_lines (self, error))
     return FALSE;
+  /* the lines that were read again are those of open messages only */
+  g_array_set_size (self->accounts->holes, 0);
+  if (!each_row (self, "SELECT at, (SELECT min (m.at) FROM mail m WHERE m.at > gap.at) FROM"
+                       " (SELECT n, coalesce (at, 0) AS at FROM incident WHERE kind = 'gap' ORDER BY n DESC LIMIT " HOLES ") gap"
+                       " WHERE EXISTS (SELECT 1 FROM recipient WHERE state = 'provisional') ORDER BY n",
+                 take_hole, error))
+    return FALSE;
   g_clear_pointer (&self->lines, hf_kept_lines_free); /* before the envelopes, which need the room */
   index_mails (self);
   enter_sightings (self);
   return each_row (self,
                    "SELECT e.id, e.queue, e.at, e.void_reason, e.mail, r.position, r.address, r.state, r.outcome, r.detail,"
-                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n), e.segment"
+                   " r.silent, (SELECT count(*) FROM recipient WHERE envelope = e.n), e.segment, e.sender"
                    " FROM envelope e JOIN recipient r ON r.envelope = e.n LEFT JOIN mail m ON m.n = e.mail"
                    " WHERE (m.n IS NULL AND e.n IN (SELECT envelope FROM recipient WHERE state NOT IN ('void', 'settled')))"
                    " OR (m.n IS NULL AND e.void_reason IS NOT NULL AND e.at > (SELECT max (at) FROM envelope) - " VOID_FOR_MS ")"
@@ -280,6 +318,8 @@ hf_accounts_restore (HfAccounts *self, HfLedger *ledger, gint64 now_ms, GError *
   self->restoring = TRUE;
   restore.lines = hf_kept_lines_new (ledger, CHUNKS, error);
   ok = restore.lines != NULL && load (&restore, error);
+  if (ok)
+    learn (&restore);
   self->restoring = FALSE;
   self->seq = MAX (self->seq, seq);
   self->known_gaps = hf_gaps_count (hf_books_gaps (self->books));

@@ -112,6 +112,13 @@ leg_for_fate (HfMessage *message, HfLeg *head, const HfLogEvent *event)
   return hf_message_add_twin (message, head);
 }
 
+/* A recipient of the envelope stands in angle brackets, what an alias became does not. */
+static gboolean
+is_direct (const HfLogEvent *event, HfSlice address)
+{
+  return address.at > event->address.at && address.at[-1] == '<';
+}
+
 /* Sendmail logs an expansion under the message that was expanded, even when a
  * clone takes the result. */
 static const gchar *
@@ -129,9 +136,7 @@ find_root (HfBooks *self, const HfMessage *message, const HfLogEvent *event, HfS
     parent = message;
   text = hf_slice_dup (address);
   root = hf_message_root_of (parent, text);
-  /* a recipient of the envelope stands in angle brackets, what an alias became does not */
-  return address.at > event->address.at && address.at[-1] == '<' ? root
-                                                                 : hf_message_open_root_of (parent, root, event->other_address);
+  return is_direct (event, address) ? root : hf_message_open_root_of (parent, root, event->other_address);
 }
 
 static HfLeg *
@@ -169,6 +174,38 @@ set_fate (HfBooks *self, HfMessage *message, HfLeg *leg, const HfLogEvent *event
     hf_links_result (self, message, leg, event);
   if (leg->outcome == HF_OUTCOME_PASSED && leg->local && leg->orig == NULL)
     uncover_expansions (message, leg);
+}
+
+/* What a clone names was the parent's recipient, or came from one: that is passed
+ * on, and so is no other. */
+static void
+credit_parent (HfBooks *self, HfMessage *parent, HfChild *child, const HfLeg *leg, gboolean direct)
+{
+  const gchar *name = leg->orig != NULL ? leg->orig : direct ? leg->address : NULL;
+  HfLeg *taken;
+
+  hf_message_add_named (parent, leg->address);
+  if (name == NULL)
+    return;
+  child->named = TRUE;
+  taken = hf_message_find_leg (parent, hf_slice (name), HF_SLICE_NONE);
+  if (taken == NULL)
+    taken = hf_message_add_leg (parent, hf_slice (name), HF_SLICE_NONE);
+  else if (taken->outcome != HF_OUTCOME_NONE)
+    return;
+  taken->outcome = HF_OUTCOME_PASSED;
+  taken->child = child->queue_id;
+  taken->child_seen = TRUE;
+  decide_covers (parent, taken);
+  hf_books_review_leg (self, parent, taken);
+}
+
+static void
+credit_parents (HfBooks *self, const HfMessage *clone, const HfLeg *leg, gboolean direct)
+{
+  for (HfParent *parent = clone->parents; parent != NULL; parent = parent->next)
+    if (parent->child->link == HF_LINK_CLONED)
+      credit_parent (self, parent->message, parent->child, leg, direct);
 }
 
 /* A message whose beginning is not in the log although its arrival falls into
@@ -253,6 +290,7 @@ hf_result_enter (HfBooks *self, const HfLogEvent *event)
       set_fate (self, message, leg, event);
       if (!leg->is_twin)
         decide_covers (message, leg);
+      credit_parents (self, message, leg, is_direct (event, address));
       hf_books_review_leg (self, message, leg);
     }
   if (whole)

@@ -218,10 +218,17 @@ resolve_as (HfBooks *books, HfMessage *message, const HfLogEvent *event, gboolea
   hf_books_review (books, message);
 }
 
+/* Chunks (BDAT) are not counted as messages; but where no command failed and the
+ * client gave nothing up, each message whose content was seen got its 250. */
+static gboolean
+all_chunks_were_taken (const HfSessionCounts *counts)
+{
+  return counts->bdat == counts->bdat_all && counts->data == counts->data_all && counts->rset == 0;
+}
+
 /* Which of the unresolved got their 250: all, those whose content was seen, none
- * of them, or nobody knows.  Chunks (BDAT) are not counted as messages.  What is
- * held has no line of the queue manager that would put a mistake right: it was not
- * taken only where no message was. */
+ * of them, or nobody knows.  What is held has no line of the queue manager that
+ * would put a mistake right: it was not taken only where no message was. */
 static void
 judge (HfBooks *books, HfSession *self, const HfLogEvent *event)
 {
@@ -229,7 +236,7 @@ judge (HfBooks *books, HfSession *self, const HfLogEvent *event)
   guint accepted = counts->data > self->taken ? counts->data - self->taken : 0;
   gboolean chunks = counts->bdat > 0;
   gboolean all = !chunks && accepted >= self->unresolved->len;
-  gboolean by_content = !chunks && !all && accepted == count_with_content (self);
+  gboolean by_content = chunks ? all_chunks_were_taken (counts) : !all && accepted == count_with_content (self);
   gboolean none = !chunks && accepted == 0;
 
   for (guint i = self->unresolved->len; i-- > 0;)

@@ -5,25 +5,31 @@
 
 /* Domains are ASCII in the log; local parts are compared without case too,
  * because Postfix and Sendmail fold them where they expand. */
-static gboolean
-is_same (const gchar *kept, HfSlice address)
+gboolean
+hf_slot_is (const gchar *kept, HfSlice address)
 {
-  return kept != NULL && strlen (kept) == address.length
+  return kept != NULL && address.at != NULL && strlen (kept) == address.length
          && g_ascii_strncasecmp (kept, address.at, address.length) == 0;
 }
 
-static gboolean
-any_leg_was (const HfMessage *message, HfSlice address)
+gboolean
+hf_slot_is_expanded (const HfMessage *message, HfSlice address)
 {
   for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
-    if (is_same (leg->orig, address))
+    if (hf_slot_is (leg->orig, address))
       return TRUE;
   return FALSE;
 }
 
-/* Higher needs more attention. */
-static guint
-weight (HfFinding finding)
+/* Of an address that became others, too, only its own line counts. */
+gboolean
+hf_slot_owns (const HfLeg *leg, HfSlice address, gboolean expanded)
+{
+  return hf_slot_is (leg->orig, address) || (hf_slot_is (leg->address, address) && (leg->orig == NULL || !expanded));
+}
+
+guint
+hf_finding_weight (HfFinding finding)
 {
   static const guint8 states[HF_N_STATES]
       = { [HF_STATE_VOID] = 0,        [HF_STATE_SETTLED] = 1,     [HF_STATE_PROVISIONAL] = 20,
@@ -40,20 +46,16 @@ weight (HfFinding finding)
 HfFinding
 hf_slot_find (const HfMessage *message, HfSlice address, const HfLeg **out_leg, guint *out_legs)
 {
-  gboolean expanded = any_leg_was (message, address);
+  const gboolean expanded = hf_slot_is_expanded (message, address);
   const HfLeg *worst = NULL;
   guint legs = 0;
 
   for (const HfLeg *leg = message->legs; leg != NULL; leg = leg->next)
     {
-      /* of an address that became others, too, only its own line counts */
-      gboolean mine = is_same (leg->orig, address)
-                      || (is_same (leg->address, address) && (leg->orig == NULL || !expanded));
-
-      if (!mine)
+      if (!hf_slot_owns (leg, address, expanded))
         continue;
       legs++;
-      if (worst == NULL || weight (leg->finding) > weight (worst->finding))
+      if (worst == NULL || hf_finding_weight (leg->finding) > hf_finding_weight (worst->finding))
         worst = leg;
     }
   if (out_leg != NULL)

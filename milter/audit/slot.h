@@ -22,4 +22,16 @@ G_BEGIN_DECLS
  */
 HfFinding hf_slot_find (const HfMessage *message, HfSlice address, const HfLeg **out_leg, guint *out_legs);
 
+/* TRUE when @kept is @address; case does not count. */
+gboolean hf_slot_is (const gchar *kept, HfSlice address);
+
+/* TRUE when a leg of @message says that it was @address before. */
+gboolean hf_slot_is_expanded (const HfMessage *message, HfSlice address);
+
+/* TRUE when @leg is one of the slot's; @expanded: as hf_slot_is_expanded() tells. */
+gboolean hf_slot_owns (const HfLeg *leg, HfSlice address, gboolean expanded);
+
+/* Of two findings the one that weighs more needs more attention. */
+guint hf_finding_weight (HfFinding finding);
+
 G_END_DECLS

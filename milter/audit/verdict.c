@@ -22,6 +22,16 @@ settled (HfOutcome outcome)
                       .silent = hf_outcome_is_silent (outcome) };
 }
 
+/* What failed is reported to the sender; the null sender gets no report. */
+static HfFinding
+returned (const HfMessage *message, HfOutcome outcome)
+{
+  HfFinding it = settled (outcome);
+
+  it.silent = message->sender != NULL && message->sender[0] == '\0';
+  return it;
+}
+
 gboolean
 hf_finding_equal (HfFinding a, HfFinding b)
 {
@@ -107,7 +117,7 @@ verdict_unsettled (const HfVerdictContext *context, const HfMessage *message, Hf
   if (message->closed == HF_CLOSED_DISCARDED)
     return settled (HF_OUTCOME_DISCARDED);
   if (message->expired)
-    return settled (HF_OUTCOME_EXPIRED);
+    return returned (message, HF_OUTCOME_EXPIRED);
   if (message->passed)
     return settled (HF_OUTCOME_PASSED);
   if (message->closed == HF_CLOSED_DELETED)
@@ -153,6 +163,8 @@ hf_verdict_leg (const HfVerdictContext *context, const HfMessage *message, const
       it.silent = leg->outcome == HF_OUTCOME_DISCARDED;
       return it;
     }
+  if (leg->outcome == HF_OUTCOME_BOUNCED || leg->outcome == HF_OUTCOME_EXPIRED)
+    return returned (message, (HfOutcome)leg->outcome);
   return settled ((HfOutcome)leg->outcome);
 }
 
@@ -181,6 +193,30 @@ verdict_redirected (const HfVerdictContext *context, const HfMessage *message, H
   return found;
 }
 
+/* How many of those that no line names the clones may have taken: those that they
+ * do not name either, and one where nothing tells whom they took. */
+static guint32
+count_taken (const HfMessage *message)
+{
+  guint32 taken = 0;
+
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->link == HF_LINK_CLONED)
+      taken += MAX (child->message != NULL ? child->message->rest : 0, child->named ? 0U : 1U);
+  return taken;
+}
+
+/* A clone that waits may name more yet. */
+static gboolean
+has_open_clone (const HfMessage *message)
+{
+  for (const HfChild *child = message->children; child != NULL; child = child->next)
+    if (child->link == HF_LINK_CLONED && child->message != NULL && child->message->closed == HF_CLOSED_NOT
+        && (child->message->legs == NULL || child->message->n_unsettled > 0 || child->message->rest > 0))
+      return TRUE;
+  return FALSE;
+}
+
 HfFinding
 hf_verdict_rest (const HfVerdictContext *context, const HfMessage *message)
 {
@@ -188,7 +224,10 @@ hf_verdict_rest (const HfVerdictContext *context, const HfMessage *message)
 
   if (message->redirected && verdict_redirected (context, message, &it))
     return it;
-  if (message->cloned)
+  if (message->cloned && hf_message_count_rest (message) <= count_taken (message))
     return settled (HF_OUTCOME_PASSED);
-  return verdict_unsettled (context, message, HF_FATE_NONE, FALSE);
+  it = verdict_unsettled (context, message, HF_FATE_NONE, FALSE);
+  if (message->cloned && !hf_finding_is_final (it) && has_open_clone (message))
+    return finding (HF_STATE_OPEN, HF_REASON_QUEUED);
+  return it;
 }

@@ -60,7 +60,9 @@ HF_PARAMETER (audit, snapshot_interval, TIME, "10min", "1s", "1d", FALSE, "",
               "How often the MTA's queue is asked for. Mail is called lost for being absent only after two such "
               "looks, at least half of this apart.")
 HF_PARAMETER (audit, gap_after, TIME, "15min", "10s", "7d", FALSE, "",
-              "How long the MTA's log may be silent while the journal takes mail before lines count as missing.")
+              "How long the MTA's log may be silent while the journal takes mail before lines count as missing; and how "
+              "long it may talk on without telling whether a message was accepted, which then counts as unaccounted where "
+              "two looks do not find it in the queue, either.")
 HF_PARAMETER (audit, scrub_rate, SIZE, "4M", "", "", FALSE, "",
               "How many octets of the journal are read again a second, to find copies that the disk has damaged; 0 turns "
               "it off. A pass over all of it is begun at most once a day: at 4M it takes seven hours for 100 GiB, a few "

@@ -89,9 +89,10 @@ class Cases:
         path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
         os.utime(path, (AFTER, AFTER))
 
-    def once(self, made, *words, status=0, zone="UTC"):
+    def once(self, made, *words, status=0, path=None, zone="UTC"):
+        found = os.environ["PATH"] if path is None else f"{path}:{os.environ['PATH']}"
         result = subprocess.run([str(program("holdfast-auditor")), "-c", str(made.config), "--once", *words],
-                                capture_output=True, text=True, timeout=60, env={**os.environ, "TZ": zone})
+                                capture_output=True, text=True, timeout=60, env=os.environ | {"PATH": found, "TZ": zone})
         equal(result.returncode, status, f"status of the auditor, which said: {result.stderr}")
         return result.stderr
 
@@ -339,6 +340,67 @@ class Cases:
         equal(self.carried_fates(made)["b@example.net"], ("settled", "relayed"), "mail in the next one")
         equal(made.states()[made.ids[0]], {"recipient@example.net": "settled"}, "mail of the journal")
 
+    # mail that was passed on under another id
+
+    def passed_on(self, *, parts):
+        """AAAA01 goes through a content filter, which hands it back as BBBB01; parts: which lines of that there are."""
+        old, new = story("AAAA01"), story("BBBB01")
+        handed = ("smtp", old[3][1].replace("mx[192.0.2.9]:25", "127.0.0.1[127.0.0.1]:10024").replace("2.0.0 Ok", "2.0.0 Ok: queued as BBBB01"))
+        back = ("smtpd", "BBBB01: client=localhost[127.0.0.1], orig_queue_id=AAAA01, orig_client=c[192.0.2.1]")
+        rows = [*old[:3], back, *new[1:3], handed, old[4], *(new[part] for part in parts)]
+        made = self.site([(0, "AAAA01")], log=[(1, *row) for row in rows], mta__filter_after="none")
+        return made, [self.once(made), self.once(made)]
+
+    def passed_on_and_delivered(self):
+        made, said = self.passed_on(parts=(3, 4))
+        equal(self.fates(made), [{"recipient@example.net": ("settled", "passed")}], "fates")
+        expect("HF-6" not in "".join(said), f"an alarm: {said}")
+
+    def passed_on_and_waiting(self):
+        made, _ = self.passed_on(parts=())
+        equal(self.fates(made), [{"recipient@example.net": ("open", None)}], "fates")
+
+    def passed_on_and_lost(self):
+        made, said = self.passed_on(parts=(4,))
+        equal(self.fates(made), [{"recipient@example.net": ("lost", None)}], "fates")
+        equal([each.count("HF-601") for each in said], [1, 0], "alarms of the first run, and of one after it")
+        expect("queue=AAAA01" in said[0] and "BBBB01: removed" in said[0], f"both ids are not named: {said[0]}")
+        balanced = subprocess.run([str(program("holdfast")), "-c", str(made.config), "balance"], capture_output=True, timeout=60)
+        equal(balanced.returncode, 0, f"status of balance, which said {balanced}")
+
+    # mail of which no line tells whether it was accepted
+
+    def unconfirmed(self, log):
+        """AAAA01 is not named, or not to its end; AAAA02 comes a minute later, or not at all.  Each run looks at the queue once."""
+        made = self.site([(0, "AAAA01"), (5, "AAAA02")], log=log, audit__snapshot_interval="1s")
+        said = []
+        for _ in range(3):
+            said.append(self.once(made, path=self.empty_queue()))
+            time.sleep(0.6)     # two looks count when half of the interval lies between them
+        return made.states()[made.ids[0]], said
+
+    def empty_queue(self):
+        """A directory with a postqueue(1) that has nothing to list."""
+        path = self.lab.dir / "empty-queue"
+        path.mkdir(exist_ok=True)
+        (path / "postqueue").write_text("#!/bin/sh\n")
+        (path / "postqueue").chmod(0o755)
+        return path
+
+    def unconfirmed_and_gone(self):
+        crashed = [(1, "smtpd", "connect from c[192.0.2.1]"), *log_lines("AAAA01", 1, parts=(0, 1))]
+        later = (120, "master", "daemon started -- version 3.7.11, configuration /etc/postfix")
+        for log in ([*log_lines("AAAA02", 6), later], [*crashed, *log_lines("AAAA02", 6), later]):
+            state, said = self.unconfirmed(log)
+            equal(state, {"recipient@example.net": "unaccounted"}, "fate")
+            equal(sum(each.count("HF-602") for each in said), 1, "alarms")
+
+    def unconfirmed_and_nothing_tells(self):
+        for log in (None, log_lines("AAAA02", 6)):
+            state, said = self.unconfirmed(log)
+            equal(state, {"recipient@example.net": "provisional"}, "fate")
+            expect("HF-6" not in "".join(said), f"an alarm: {said}")
+
     def one_auditor(self):
         made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1))
         said = self.lab.dir / "first-auditor.log"
@@ -383,8 +445,9 @@ def main():
                  "forms_of_a_line", "line_of_the_future", "january_in_november", "hour_that_comes_twice",
                  "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
-                 "carried_and_unreadable", "one_auditor", "other_version", "systemd_journal",
-                 "unread_lines_keep_void_mail")
+                 "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost",
+                 "unconfirmed_and_gone", "unconfirmed_and_nothing_tells", "one_auditor",
+                 "other_version", "systemd_journal", "unread_lines_keep_void_mail")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 

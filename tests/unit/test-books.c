@@ -132,6 +132,42 @@ test_books_memory (void)
   hf_intake_clear (&intake);
 }
 
+/* Whether the parent of the next test left. */
+static void
+note_parent (const HfMessage *message, gpointer data)
+{
+  if (g_str_equal (message->queue_id, "AAAA01"))
+    *(gboolean *) data = TRUE;
+}
+
+/* A message stays for as long as the one that it was passed on to. */
+static void
+test_books_children (void)
+{
+  gboolean left = FALSE;
+  HfBooksSettings settings = { .closed = note_parent, .data = &left, .grace_lines = 100 };
+  g_autoptr (HfBooks) books = hf_books_new (&settings);
+  HfIntake intake;
+
+  hf_intake_init (&intake, books, HF_MTA_UNKNOWN);
+  books_rows_feed (CONNECT CLIENT HEADERS ACTIVE QUIT "postfix/cleanup[8]: BBBB01: message-id=<1@example.org>\n"
+                   "postfix/qmgr[9]: BBBB01: from=<a@example.org>, size=400, nrcpt=1 (queue active)\n"
+                   "postfix/local[10]: AAAA01: to=<b@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, "
+                   "status=sent (forwarded as BBBB01)\n" REMOVED
+                   "postfix/smtp[10]: BBBB01: to=<c@example.net>, relay=none, delay=1, delays=0/0/0/1, dsn=4.4.1, status=deferred (later)\n",
+                   &intake);
+  feed_settled (&intake, 0, 200);
+  tap_check ("the parent waits", !left);
+  books_rows_feed ("postfix/smtp[10]: BBBB01: to=<c@example.net>, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, "
+                   "status=sent (250 2.0.0 Ok)\npostfix/qmgr[9]: BBBB01: removed\n",
+                   &intake);
+  feed_settled (&intake, 200, 200);
+  tap_check ("both leave", left && hf_books_n_live (books) < 40);
+  hf_books_finish (books);
+  tap_check ("balance", hf_books_balance (books));
+  hf_intake_clear (&intake);
+}
+
 /* The lines of several processes may change places. */
 static void
 test_books_order (void)
@@ -401,7 +437,7 @@ static const SumsRow sums_rows[] = {
     "postfix/cleanup[8]: BBBB01: message-id=<2@example.org>\n"
     TO ("local", "AAAA01", "x@example.org", "sent (forwarded as BBBB01)") TO ("local", "AAAA02", "y@example.org", "sent (forwarded as BBBB01)")
     TO ("local", "AAAA02", "z@example.org", "sent (forwarded as BBBB01)"),
-    "accepted 2 (in_queue 2) and 1; claimed twice 1" },
+    "accepted 3 (in_queue 3) and 0; claimed twice 1" },
 };
 
 static gchar *
@@ -458,6 +494,7 @@ static const TapTest tests[] = {
   { "changes", test_books_changes },
   { "late evidence", test_books_late },
   { "memory", test_books_memory },
+  { "children", test_books_children },
   { "order", test_books_order },
   { "repeated lines", test_books_repeated },
   { "NUL octets", test_books_nuls },

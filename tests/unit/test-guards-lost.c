@@ -361,10 +361,19 @@ static const BooksRow sendmail_rows[] = {
     "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
     "sm-mta[6]: 6AMKei5q002163: to=<d@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
     "relay=mx [192.0.2.9], dsn=4.4.1, stat=Deferred: timeout\n",
-    "6AMKei5o002163\n b@example.net: settled relayed (Ok)\n ?: settled passed (6AMKei5p002163)\n"
-    " ?: settled passed (6AMKei5p002163)\n"
+    "6AMKei5o002163\n b@example.net: settled relayed (Ok)\n c@example.net: settled passed (6AMKei5p002163)\n"
+    " d@example.net: settled passed (6AMKei5q002163)\n"
     "6AMKei5p002163^6AMKei5o002163/cloned\n c@example.net: settled relayed (Ok)\n"
     "6AMKei5q002163^6AMKei5o002163/cloned\n d@example.net: open (deferred: timeout)\n", TRUE },
+  { "a clone that took one recipient took no other",
+    "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=2, msgid=<1@x>, relay=c [192.0.2.1]\n"
+    "sm-mta[6]: 6AMKei5o002163: alias <list@example.org> => b@example.net\n"
+    "sm-mta[6]: 6AMKei5o002163: 6AMKei5p002163: clone: owner=owner-list\n"
+    "sm-mta[6]: 6AMKei5p002163: to=b@example.net, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "
+    "relay=mx [192.0.2.9], dsn=2.0.0, stat=Sent (Ok)\n"
+    "sm-mta[6]: 6AMKei5o002163: done; delay=00:00:01, ntries=1\n",
+    "6AMKei5o002163\n list@example.org: settled passed (6AMKei5p002163)\n ?: lost (removed without a record)\n"
+    "6AMKei5p002163^6AMKei5o002163/cloned\n b@example.net was list@example.org: settled relayed (Ok)\n", TRUE },
   { "at a low log level there is no done, and nothing is wrong",
     "sm-mta[5]: 6AMKei5o002163: from=<a@example.org>, size=14, class=0, nrcpts=1, msgid=<1@x>, relay=c [192.0.2.1]\n"
     "sm-mta[6]: 6AMKei5o002163: to=<b@example.net>, delay=00:00:01, xdelay=00:00:00, mailer=esmtp, pri=1, "

@@ -213,7 +213,7 @@ test_postfix_session (void)
   HfParsed parsed;
 
   tap_check ("counters",
-             parse (S "disconnect from h[192.0.2.1] ehlo=1 xforward=2 mail=3/4 rcpt=5/7 bdat=6 data=1/2 quit=1 commands=9", &event,
+             parse (S "disconnect from h[192.0.2.1] ehlo=1 xforward=2 mail=3/4 rcpt=5/7 bdat=6/7 data=1/2 rset=3 quit=1 commands=9", &event,
                     &parsed));
   tap_check_int ("kind", event.kind, HF_LOG_SESSION_END);
   tap_check_int ("mail", event.session.mail_all, 4);
@@ -221,6 +221,8 @@ test_postfix_session (void)
   tap_check_int ("data", event.session.data, 1);
   tap_check_int ("data in all", event.session.data_all, 2);
   tap_check_int ("bdat", event.session.bdat, 6);
+  tap_check_int ("bdat in all", event.session.bdat_all, 7);
+  tap_check_int ("rset", event.session.rset, 3);
   tap_check ("known", event.session.known);
   tap_check ("old", parse (S "disconnect from h[192.0.2.1]", &event, &parsed));
   tap_check_int ("kind", event.kind, HF_LOG_SESSION_END);

@@ -1,5 +1,6 @@
 """Each state and outcome of the design comes true on a real MTA, and the books see it (P4)."""
 import dataclasses
+import re
 import shutil
 
 from ..auditor import LOST, UNACCOUNTED, Auditor, same_dumps
@@ -54,7 +55,7 @@ ALL = (
     Fate("delivered here", {f"box-1@{LOCAL}": ("settled", "delivered")}, explains=("stored it",)),
     Fate("alias to a black hole", {f"hole-1@{LOCAL}": DISCARDED}, tells="/dev/null", silent=True),
     Fate("alias of two, of which one is deferred", {f"team-1@{LOCAL}": OPEN}, tells="deferred"),
-    Fate("alias of local(8), of which one is deferred: the child settles it", {f"fan-1@{LOCAL}": PASSED},
+    Fate("alias of local(8), of which one is deferred: it waits with the child", {f"fan-1@{LOCAL}": OPEN},
          explains=("later-of-fan@example.net",), only="postfix"),
     Fate("through a content filter: the child settles it", {"filtered-1": PASSED}, explains=("clean-1@example.net",)),
     Fate("thrown away by a transport", {"x@discarded.example.net": DISCARDED}, tells="discard transport", silent=True,
@@ -89,12 +90,14 @@ ALL = (
          then=lambda world, queue_id: world.mta.force_expire(queue_id)),
     Fate("deleted by an operator", {"later-18": ("settled", "deleted")}, after=deferred("later-18"), silent=True,
          tells="postsuper", then=lambda world, queue_id: world.mta.postsuper("-d", queue_id), only="postfix"),
-    Fate("queued again by an operator: the child settles it", {"later-19": PASSED}, after=deferred("later-19"), only="postfix",
+    Fate("queued again by an operator: it waits with the child", {"later-19": OPEN}, after=deferred("later-19"), only="postfix",
          then=lambda world, queue_id: world.mta.requeue(queue_id), explains=("orig_id=",)),
     Fate("a queue file that can't be read any more", {"later-20": LOST_MAIL}, after=deferred("later-20"),
          then=lambda world, queue_id: world.mta.spoil(queue_id), explains=("holdfast",)),
     Fate("a queue file removed by hand", {"later-21": LOST_MAIL}, after=deferred("later-21"),
          tells="not in the queue any more", then=lambda world, queue_id: world.mta.remove_by_hand(queue_id)),
+    Fate("queued again by an operator, and the new file removed by hand", {"later-24": LOST_MAIL}, after=deferred("later-24"),
+         tells="not in the queue any more", then=lambda world, queue_id: world.requeue_and_remove(queue_id), only="postfix"),
     Fate("declared settled by an operator", {"later-22": ("settled", "declared")}, after=deferred("later-22"), silent=True,
          then=lambda world, queue_id: world.declare(queue_id)),
 )
@@ -131,6 +134,13 @@ class World:
 
     def declare(self, queue_id):
         self.filter.command("settle", "--yes", "--reason", "told by telephone", self.filter.record_of(queue_id)["id"])
+
+    def requeue_and_remove(self, queue_id):
+        """What became of the message is all there is of it by then."""
+        self.mta.requeue(queue_id)
+        found = wait_for(lambda: re.search(rf"(\w+): uid=\d+ from=<[^>]*> orig_id={queue_id}", self.mta.log_text()), 20, "the new id")
+        self.mta.wait_log(f"{found[1]}: to=<later-24@example.net>")
+        self.mta.remove_by_hand(found[1])
 
     def _stall(self):
         """What the books say of a message that is journaled, while a later filter keeps the MTA from answering."""
