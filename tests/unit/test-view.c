@@ -263,21 +263,32 @@ test_P5_gone (void)
 }
 
 static void
+remove_segment (const Journal *journal, guint64 seq)
+{
+  g_autofree gchar *path = kit_segment_path (journal->spool, seq);
+
+  g_assert_true (unlink (path) == 0);
+}
+
+static void
+check_missing (const gchar *row, const Journal *journal, guint64 want)
+{
+  g_autoptr (HfView) view = hf_view_open (journal->spool, HF_READ_SKIM, NULL);
+  const GArray *missing = hf_view_missing (view);
+
+  tap_check (row, missing->len == 1 && g_array_index (missing, guint64, 0) == want);
+}
+
+static void
 test_P5_segment_missing (void)
 {
-  g_autofree gchar *path = NULL;
-  g_autoptr (HfView) view = NULL;
-  const GArray *missing;
   Journal journal;
 
   journal_fill (&journal);
   journal_save (&journal);
-  path = kit_segment_path (journal.spool, 2);
-  g_assert_true (unlink (path) == 0);
+  remove_segment (&journal, 2);
   check_view ("the chain is broken", journal.spool, "1:1 whole, 1:2 whole, 1:3 whole, 3:5 whole broken");
-  view = hf_view_open (journal.spool, HF_READ_SKIM, NULL);
-  missing = hf_view_missing (view);
-  tap_check ("named", missing->len == 1 && g_array_index (missing, guint64, 0) == 2);
+  check_missing ("named", &journal, 2);
   journal_clear (&journal);
 }
 
@@ -287,19 +298,13 @@ test_P5_newest_missing (void)
 {
   for (guint closed = 0; closed < 2; closed++)
     {
-      g_autofree gchar *path = NULL;
-      g_autoptr (HfView) view = NULL;
-      const GArray *missing;
       Journal journal;
 
       journal_fill (&journal);
       journal_save (&journal);
       (closed ? kit_publish_closed : kit_publish) (journal.spool, 3, 2 * HF_BLOCK);
-      path = kit_segment_path (journal.spool, 3);
-      g_assert_true (unlink (path) == 0);
-      view = hf_view_open (journal.spool, HF_READ_SKIM, NULL);
-      missing = hf_view_missing (view);
-      tap_check ("named", missing->len == 1 && g_array_index (missing, guint64, 0) == 3);
+      remove_segment (&journal, 3);
+      check_missing (closed ? "closed" : "open", &journal, 3);
       journal_clear (&journal);
     }
 }
