@@ -178,6 +178,66 @@ mail_of_child (const HfAccounts *self, const HfChild *child)
   return child->message != NULL ? g_hash_table_lookup (self->mails, &child->message->serial) : NULL;
 }
 
+/* A filter that answers for all recipients at once may have made several messages of
+ * one and tell of one. */
+static const HfChild *
+judge_sibling (const HfCase *it, const HfMail *mail, const HfChild *child, const Heir *heir, guint depth, HfVerdict *out)
+{
+  for (const HfChild *other = mail->message->children; other != NULL && *it->left > 0; other = other->next)
+    {
+      const HfMail *next = other != child && other->link == child->link ? mail_of_child (it->self, other) : NULL;
+
+      if (next == NULL || next == it->envelope->mail || depth == DEPTH_MAX)
+        continue;
+      --*it->left;
+      if (judge_heir (it, next, heir, depth + 1, out))
+        return other;
+    }
+  return NULL;
+}
+
+/* How many of the parent's recipients went to @child. */
+static guint
+count_passed (const HfMessage *parent, const HfChild *child)
+{
+  guint n = 0;
+
+  for (const HfLeg *leg = parent->legs; leg != NULL; leg = leg->next)
+    n += !hf_leg_is_refused (leg) && (leg->child == NULL || g_strcmp0 (leg->child, child->queue_id) == 0);
+  return n;
+}
+
+/* Addresses may become one there.  A child that counts fewer than went to it, and has a
+ * line for each, is believed to have them all where the MTA never tells what it
+ * rewrote; elsewhere the filter dropped one. */
+static gboolean
+judge_merged (const HfCase *it, const HfMail *mail, const HfChild *child, const Heir *heir, guint depth, HfVerdict *out)
+{
+  const HfMessage *message = mail->message;
+  Heir any = *heir;
+
+  any.all = TRUE;
+  return message->rest == 0 && message->has_expected && message->expected < count_passed (heir->parent, child)
+         && hf_judge_hides_originals (it->self, message) && judge_heir (it, mail, &any, depth, out);
+}
+
+/* @next has no recipient of the heir's name.  FALSE: what is known of it stands. */
+static gboolean
+judge_nameless (const HfCase *it, const HfMail *mail, const HfMail *next, const HfChild **child, const Heir *heir,
+                guint depth, HfVerdict *out)
+{
+  const HfChild *sibling = judge_sibling (it, mail, *child, heir, depth, out);
+
+  /* a Message-ID that comes again from sendmail(1) may be a copy for somebody else (Sieve) */
+  if (sibling == NULL && next->message->submitted)
+    return FALSE;
+  if (sibling != NULL)
+    *child = sibling;
+  else if (!judge_merged (it, next, *child, heir, depth + 1, out))
+    hf_judge_missing (it, next, out);
+  return TRUE;
+}
+
 /* @out is settled so far, because it was passed on to @child.  FALSE: to a clone
  * that has no recipient who may be it. */
 static gboolean
@@ -199,7 +259,8 @@ follow (const HfCase *it, const HfMail *mail, const HfChild *child, const Heir *
         {
           if (child->link == HF_LINK_CLONED)
             return FALSE;
-          hf_judge_missing (it, next, &below);
+          if (!judge_nameless (it, mail, next, &child, heir, depth, &below))
+            return TRUE;
         }
       take_over (out, &below, child);
     }
@@ -347,15 +408,16 @@ judge_heir (const HfCase *it, const HfMail *mail, const Heir *heir, guint depth,
 }
 
 static gboolean
-is_as_restored (const HfAccounts *self, const HfMail *mail, guint depth)
+is_as_restored (const HfAccounts *self, const HfMail *mail, guint depth, guint *left)
 {
-  if (!mail->as_restored)
+  if (!mail->as_restored || *left == 0)
     return FALSE;
+  --*left;
   for (const HfChild *child = mail->message->children; child != NULL && depth < DEPTH_MAX; child = child->next)
     {
       const HfMail *next = mail_of_child (self, child);
 
-      if (next != NULL && !is_as_restored (self, next, depth + 1))
+      if (next != NULL && !is_as_restored (self, next, depth + 1, left))
         return FALSE;
     }
   return TRUE;
@@ -364,5 +426,7 @@ is_as_restored (const HfAccounts *self, const HfMail *mail, guint depth)
 gboolean
 hf_judge_is_as_restored (const HfAccounts *self, const HfMail *mail)
 {
-  return is_as_restored (self, mail, 0);
+  guint left = HF_LOOKED_INTO_MAX;
+
+  return is_as_restored (self, mail, 0, &left);
 }

@@ -13,6 +13,10 @@
 
 G_BEGIN_DECLS
 
+/* Who writes a log in which messages go on to many, which go on to the same many,
+ * wants to see the auditor never come to an end. */
+#define HF_LOOKED_INTO_MAX 10000
+
 /* Whose recipient is judged. */
 typedef struct
 {
@@ -31,6 +35,10 @@ void hf_verdict_set (HfVerdict *verdict, HfState state, HfReason reason, const g
 void hf_verdict_take_worse (HfVerdict *verdict, gboolean *found, HfVerdict *other);
 
 gboolean hf_leg_is_refused (const HfLeg *leg);
+
+/* The MTA of @message never tells what a recipient was before it was rewritten, as far
+ * as its log has shown. */
+gboolean hf_judge_hides_originals (const HfAccounts *self, const HfMessage *message);
 
 /* What the queue says of a recipient that the log says is open.  @named: by a line;
  * @is_asked: it is in the queue that is looked at. */

@@ -45,10 +45,10 @@ originals_of (const HfAccounts *self, const HfMessage *message)
   return GPOINTER_TO_UINT (g_hash_table_lookup (self->originals, key_of_mta (message)));
 }
 
-void
-hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope)
+/* @address: (nullable): the one recipient that came in. */
+static void
+learn_from (const HfAccounts *self, const HfMessage *message, const gchar *address)
 {
-  const HfMessage *message = envelope->mail->message;
   const HfLeg *leg = message->legs;
   guint known = originals_of (self, message);
 
@@ -58,14 +58,26 @@ hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope)
   for (const HfLeg *any = leg; any != NULL; any = any->next)
     if (any->orig != NULL && !any->local)
       known |= ORIGINALS_SHOWN;
-  if (envelope->n_slots == 1 && message->has_expected && message->expected == 1 && leg->next == NULL && leg->orig == NULL
-      && !hf_leg_is_refused (leg) && !hf_slot_is (leg->address, hf_slice (envelope->slots[0].address)))
+  if (address != NULL && message->has_expected && message->expected == 1 && leg->next == NULL && leg->orig == NULL
+      && !hf_leg_is_refused (leg) && !hf_slot_is (leg->address, hf_slice (address)))
     known |= ORIGINALS_HIDDEN;
   g_hash_table_insert (self->originals, key_of_mta (message), GUINT_TO_POINTER (known));
 }
 
-static gboolean
-are_originals_hidden (const HfAccounts *self, const HfMessage *message)
+/* Addresses may be rewritten only behind a content filter. */
+void
+hf_judge_learn (const HfAccounts *self, const HfEnvelope *envelope)
+{
+  const gchar *address = envelope->n_slots == 1 ? envelope->slots[0].address : NULL;
+
+  learn_from (self, envelope->mail->message, address);
+  for (const HfChild *child = envelope->mail->message->children; child != NULL; child = child->next)
+    if (child->message != NULL && child->link == HF_LINK_FILTERED)
+      learn_from (self, child->message, address);
+}
+
+gboolean
+hf_judge_hides_originals (const HfAccounts *self, const HfMessage *message)
 {
   return originals_of (self, message) == ORIGINALS_HIDDEN;
 }
@@ -97,7 +109,7 @@ static gboolean
 may_be_merged (const HfCase *it, const HfMessage *message, const HfLeg *leg)
 {
   return it->naming->were_merged
-         && (message->mta == HF_MTA_SENDMAIL || are_originals_hidden (it->self, message)
+         && (message->mta == HF_MTA_SENDMAIL || hf_judge_hides_originals (it->self, message)
              || has_same_local_part (it->slot->address, leg->address));
 }
 
@@ -108,7 +120,7 @@ may_be_merged (const HfCase *it, const HfMessage *message, const HfLeg *leg)
 static gboolean
 may_be_rewritten (const HfCase *it, const HfMessage *message, const HfLeg *leg)
 {
-  if (message->mta == HF_MTA_SENDMAIL || it->naming->n_named == 0 || are_originals_hidden (it->self, message))
+  if (message->mta == HF_MTA_SENDMAIL || it->naming->n_named == 0 || hf_judge_hides_originals (it->self, message))
     return TRUE;
   if (leg->orig != NULL || (originals_of (it->self, message) & ORIGINALS_SHOWN) != 0)
     return has_same_local_part (it->slot->address, leg->orig != NULL ? leg->orig : leg->address);

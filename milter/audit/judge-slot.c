@@ -10,10 +10,6 @@
 
 #include "milter/base/id.h"
 
-/* Who writes a log in which messages go on to many, which go on to the same many,
- * wants to see the auditor never come to an end. */
-#define LOOKED_INTO_MAX 10000
-
 /* A log that talks on for so long after a message has come past its lines. */
 #define LOG_PAST_MS 60000
 
@@ -217,7 +213,7 @@ void
 hf_judge_slot (const HfAccounts *self, const HfEnvelope *envelope, const HfSlot *slot, const HfNaming *naming,
                HfVerdict *out)
 {
-  guint left = LOOKED_INTO_MAX;
+  guint left = HF_LOOKED_INTO_MAX;
   const HfCase it = { self, envelope, slot, naming, &left };
   const HfMail *mail = envelope->mail;
   const gboolean accepted = mail != NULL && mail->message->accepted;

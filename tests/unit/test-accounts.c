@@ -57,6 +57,15 @@
 #define B_SENT(to) B_TO (to, "sent (250 Ok)")
 #define B_DEFERRED(to) B_TO (to, "deferred (later)")
 #define B_REMOVED "postfix/qmgr[9]: BBBB01: removed\n"
+/* One of several that a filter made of it. */
+#define SPLIT_OFF(id) \
+  "postfix/smtpd[11]: " id ": client=localhost[127.0.0.1], orig_queue_id=AAAA01, orig_client=c[192.0.2.1]\n" \
+  "postfix/cleanup[8]: " id ": message-id=<1@example.org>\n" \
+  "postfix/qmgr[9]: " id ": from=<a@example.org>, size=400, nrcpt=1 (queue active)\n"
+#define B2_TO(to, status) \
+  "postfix/smtp[12]: BBBB02: to=<" to ">, relay=mx[192.0.2.9]:25, delay=1, delays=0/0/0/1, dsn=2.0.0, status=" status "\n"
+#define B2_REMOVED "postfix/qmgr[9]: BBBB02: removed\n"
+#define VIA(to) TO ("pipe", to, "sent (delivered via dovecot service)")
 #define REQUEUED "postfix/postsuper[50]: AAAA01: requeued\npostfix/postsuper[50]: Requeued: 1 message\n"
 #define ANEW "postfix/pickup[13]: BBBB01: uid=0 from=<a@example.org> orig_id=AAAA01\n" HEIR ("1")
 
@@ -284,6 +293,20 @@ static const Row passed_rows[] = {
   { "forwarded to an alias of two, of whom one is gone without a record", "b@example.net",
     TAKEN ("1") FILTERED HEIR ("2") THROUGH ("b@example.net") REMOVED B_SENT ("x@example.net>, orig_to=<b@example.net") B_REMOVED,
     "lost (BBBB01: removed without a record)" },
+  { "through a filter that makes two of it, and tells of one", "b@example.net c@example.net",
+    TAKEN ("2") SPLIT_OFF ("BBBB01") SPLIT_OFF ("BBBB02") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED
+    B_SENT ("b@example.net") B_REMOVED B2_TO ("c@example.net", "sent (250 Ok)") B2_REMOVED,
+    "settled passed (BBBB01); settled passed (BBBB01)" },
+  { "the same, and the other waits", "b@example.net c@example.net",
+    TAKEN ("2") SPLIT_OFF ("BBBB01") SPLIT_OFF ("BBBB02") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED
+    B_SENT ("b@example.net") B_REMOVED B2_TO ("c@example.net", "deferred (later)") "@queue BBBB02\n",
+    "settled passed (BBBB01); open (BBBB02: deferred: later)" },
+  { "through a filter, and two of its recipients made one there", "b@example.net c@example.net",
+    PLAIN_REWRITING TAKEN ("2") FILTERED HEIR ("1") THROUGH ("b@example.net") THROUGH ("c@example.net") REMOVED
+    B_SENT ("c@example.net") B_REMOVED, "settled passed (BBBB01); settled passed (BBBB01)" },
+  { "delivered by an agent that sends a copy to the other recipient", "b@example.net c@example.net",
+    TAKEN ("2") "postfix/pickup[13]: BBBB01: uid=99 from=<a@example.org>\n" HEIR ("1") VIA ("c@example.net") VIA ("b@example.net")
+    REMOVED B_SENT ("b@example.net") B_REMOVED, "settled delivered (delivered via dovecot service); settled passed (BBBB01)" },
   { "forwarded in a ring is no delivery", "b@example.net",
     TAKEN ("1") HEIR ("1") FORWARDED
     "postfix/local[14]: BBBB01: to=<x@example.net>, relay=local, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (forwarded as AAAA01)\n"

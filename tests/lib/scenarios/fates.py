@@ -258,7 +258,8 @@ def status_tells(site):
 @scenario("a rule's REDIRECT keeps the filter from the message: it is told as unjournaled", only="postfix")
 def unjournaled(site):
     world = world_of(site)
-    # known by its queue id at once, and by its recipient once that is logged: the world waited for it
+    # known by its queue id at once, and by its recipient once that is logged and read
+    wait_for(lambda: world.unjournaled() == world.past_the_filter, 60, "the recipient of unjournaled mail")
     equal(world.unjournaled(), world.past_the_filter, "the recipient of unjournaled mail")
 
 
