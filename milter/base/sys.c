@@ -366,6 +366,23 @@ hf_sys_set_thread_stack (size_t size)
 }
 
 void
+hf_sys_cond_init (pthread_cond_t *out_cond)
+{
+  pthread_condattr_t attr;
+
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (out_cond, &attr);
+  pthread_condattr_destroy (&attr);
+}
+
+struct timespec
+hf_sys_timespec (gint64 ms)
+{
+  return (struct timespec){ (time_t) (ms / 1000), (long) (ms % 1000) * 1000000 };
+}
+
+void
 hf_sys_random (void *data, size_t size)
 {
   char *p = data;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <glib.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/types.h>
@@ -94,6 +95,11 @@ void hf_sys_close (int *fd);
 /* Milliseconds of the clock that never steps, and of the one people read. */
 gint64 hf_sys_monotonic_ms (void);
 gint64 hf_sys_wall_ms (void);
+
+/* A condition whose timed waits go by the monotonic clock: a stepped wall clock must
+ * neither cut a wait short nor make it endless.  And a time of that clock for them. */
+void hf_sys_cond_init (pthread_cond_t *out_cond);
+struct timespec hf_sys_timespec (gint64 ms);
 
 /* @size random octets from the kernel; aborts the process where there are none,
  * because ids and nonces that repeat would break what rests on them. */

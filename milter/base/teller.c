@@ -64,17 +64,13 @@ run (gpointer data)
 gboolean
 hf_teller_start (HfTell tell, GDestroyNotify free_note, GError **error)
 {
-  pthread_condattr_t attr;
   pthread_t thread;
   gint failed;
 
   teller.tell = tell;
   teller.free_note = free_note;
   teller.stopping = FALSE;
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&teller.changed, &attr);
-  pthread_condattr_destroy (&attr);
+  hf_sys_cond_init (&teller.changed);
   teller.running = TRUE;
   failed = pthread_create (&thread, NULL, run, NULL);
   if (failed == 0)
@@ -86,19 +82,11 @@ hf_teller_start (HfTell tell, GDestroyNotify free_note, GError **error)
   return hf_error_set_errno (error, failed, "teller-start", "cannot start a thread");
 }
 
-static struct timespec
-time_in (gint64 wait_ms)
-{
-  const gint64 until_ms = hf_sys_monotonic_ms () + wait_ms;
-
-  return (struct timespec){ (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
-}
-
 /* With the mutex held. */
 static void
 wait_for_note (guint64 number)
 {
-  const struct timespec until = time_in (WAIT_MS);
+  const struct timespec until = hf_sys_timespec (hf_sys_monotonic_ms () + WAIT_MS);
 
   while (teller.told < number && !teller.is_behind)
     if (pthread_cond_timedwait (&teller.changed, &teller.mutex, &until) == ETIMEDOUT)
@@ -130,7 +118,7 @@ hf_teller_give (gpointer note)
 void
 hf_teller_end (gint64 wait_ms)
 {
-  const struct timespec until = time_in (wait_ms);
+  const struct timespec until = hf_sys_timespec (hf_sys_monotonic_ms () + wait_ms);
 
   pthread_mutex_lock (&teller.mutex);
   teller.stopping = TRUE;

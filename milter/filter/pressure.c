@@ -385,7 +385,6 @@ static HfPressure *
 new_pressure (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *writer)
 {
   HfPressure *self = g_new0 (HfPressure, 1);
-  pthread_condattr_t attr;
 
   self->refs = 2;
   self->spool = g_strdup (spool);
@@ -395,10 +394,7 @@ new_pressure (const gchar *spool, const HfMarks *marks, HfRoom *room, HfWriter *
   self->room = room;
   self->writer = writer;
   pthread_mutex_init (&self->mutex, NULL);
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->changed, &attr);
-  pthread_condattr_destroy (&attr);
+  hf_sys_cond_init (&self->changed);
   return self;
 }
 

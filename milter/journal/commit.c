@@ -11,16 +11,11 @@ HfCommit *
 hf_commit_new (void)
 {
   HfCommit *self = g_new0 (HfCommit, 1);
-  pthread_condattr_t attr;
 
   self->refs = 1;
   self->fd = -1;
   pthread_mutex_init (&self->mutex, NULL);
-  /* a stepped wall clock must neither cut the wait short nor make it endless */
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->decided, &attr);
-  pthread_condattr_destroy (&attr);
+  hf_sys_cond_init (&self->decided);
   return self;
 }
 
@@ -75,7 +70,7 @@ HfCommitState
 hf_commit_wait (HfCommit *self, gint64 wait_ms)
 {
   const gint64 until_ms = hf_sys_monotonic_ms () + wait_ms;
-  const struct timespec until = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
+  const struct timespec until = hf_sys_timespec (until_ms);
   HfCommitState state;
 
   pthread_mutex_lock (&self->mutex);

@@ -255,14 +255,10 @@ give_back (const HfJournal *self, const HfPublished *published)
 {
   g_autoptr (GArray) seqs = hf_directory_list (self->dir_path, NULL);
   const guint64 newest = seqs != NULL && seqs->len > 0 ? g_array_index (seqs, guint64, seqs->len - 1) : 0;
-  g_autofree gchar *path = NULL;
-  HfSegmentName name;
+  g_autofree gchar *path = hf_segment_path (self->parameters->spool, newest);
 
-  if (newest == 0)
-    return;
-  hf_segment_name (newest, &name);
-  path = g_build_filename (self->dir_path, name.text, NULL);
-  hf_segment_give_back (path, MAX (newest == hf_published_seq (published) ? published->synced : 0, HF_BLOCK));
+  if (newest != 0)
+    hf_segment_give_back (path, MAX (newest == hf_published_seq (published) ? published->synced : 0, HF_BLOCK));
 }
 
 static gboolean

@@ -1,8 +1,9 @@
 /* recover.h - what a start has to know of the newest segment
  *
  * Recovery reads and never writes: nothing is overwritten or removed, and
- * nothing is shortened but by the NULs at its end (segment.h).  What is not whole is reported, and noted in the next segment as
- * torn, so that later readers can tell an unfinished write from damage.
+ * nothing is shortened but by the NULs at its end (segment.h).  What is not whole
+ * is reported, and noted in the next segment as torn, so that later readers can
+ * tell an unfinished write from damage.
  */
 #pragma once
 

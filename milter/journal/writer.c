@@ -464,7 +464,6 @@ static HfWriter *
 new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
 {
   HfWriter *self = g_new0 (HfWriter, 1);
-  pthread_condattr_t attr;
 
   self->refs = 1;
   self->parameters = *parameters;
@@ -477,11 +476,8 @@ new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
   self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
   hf_group_init (&self->group);
   pthread_mutex_init (&self->mutex, NULL);
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->work, &attr);
-  pthread_cond_init (&self->ended, &attr);
-  pthread_condattr_destroy (&attr);
+  hf_sys_cond_init (&self->work);
+  hf_sys_cond_init (&self->ended);
   return self;
 }
 
@@ -594,7 +590,7 @@ gboolean
 hf_writer_stop (HfWriter *self, gint64 wait_ms)
 {
   const gint64 until_ms = hf_sys_monotonic_ms () + wait_ms;
-  const struct timespec until = { (time_t) (until_ms / 1000), (long) (until_ms % 1000) * 1000000 };
+  const struct timespec until = hf_sys_timespec (until_ms);
   gboolean ended;
 
   pthread_mutex_lock (&self->mutex);
