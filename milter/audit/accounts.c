@@ -107,6 +107,7 @@ hf_mail_of (HfAccounts *self, const HfMessage *message)
   mail->n = self->restoring ? restored_number (self, message) : ++self->last_mail;
   mail->described = self->restoring;
   mail->as_restored = self->restoring;
+  mail->told_rest = self->restoring; /* as it may be; to take back what is not there does no harm */
   g_hash_table_insert (self->mails, (gpointer) &message->serial, mail);
   hf_mail_set_loose (self, mail, TRUE);
   if (!self->restoring)

@@ -170,7 +170,7 @@ write_leg (HfAccounts *self, HfMail *mail, const HfLeg *leg)
   if (leg == NULL && message->rest == 0 && !mail->told_rest)
     return;
   if (leg == NULL)
-    mail->told_rest = TRUE;
+    mail->told_rest = message->rest > 0;
   detail = hf_describe_detail (message, leg, finding);
   builder = hf_daybook_begin (self->daybook, "leg");
   hf_statement_add_number (builder, "mail", mail->n);
@@ -203,8 +203,12 @@ hf_judge_mail (HfAccounts *self, HfMail *mail)
   if (mail->envelope != NULL)
     hf_judge_envelope (self, mail->envelope);
   else
-    for (guint i = 0; draft != NULL && draft->legs != NULL && i < draft->legs->len; i++)
-      write_leg (self, mail, g_ptr_array_index (draft->legs, i));
+    {
+      for (guint i = 0; draft != NULL && draft->legs != NULL && i < draft->legs->len; i++)
+        write_leg (self, mail, g_ptr_array_index (draft->legs, i));
+      if (mail->message->rest == 0 && mail->told_rest)
+        write_leg (self, mail, NULL); /* all have got a name since */
+    }
   hf_mail_drop_draft (mail);
 }
 

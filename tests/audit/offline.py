@@ -251,6 +251,20 @@ class Cases:
         self.once(made)
         expect("removed 1 of 1 segments" in made.command("trim", "--yes").stderr.decode(), "void mail has no retention")
 
+    def unjournaled_and_named_later(self):
+        """Mail past the filter is in the books before a line names its recipient; then under that name alone."""
+        made = self.site([(0, "AAAA01")], log=log_lines("AAAA01", 1) + log_lines("BBBB01", 2, parts=(0, 1, 2)))
+        self.once(made)
+        equal(self.past_the_filter(made), [[("", "open")]], "before it is named")
+        with open(made.log_path, "a", encoding="utf-8") as log:
+            log.write(log_text(log_lines("BBBB01", 3, parts=(3, 4))))
+        self.once(made)
+        equal(self.past_the_filter(made), [[("recipient@example.net", "settled")]], "since it is named")
+
+    def past_the_filter(self, made):
+        lines_of = made.command("list", "--json", "--unjournaled").stdout.splitlines()
+        return [[(one["address"], one["state"]) for one in json.loads(line)["recipients"]] for line in lines_of]
+
     def books_gone(self):
         made = self.site([(0, "AAAA01"), (60, "AAAA02")], log=log_lines("AAAA01", 1) + log_lines("AAAA02", 61))
         self.once(made)
@@ -447,7 +461,8 @@ def main():
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost",
                  "unconfirmed_and_gone", "unconfirmed_and_nothing_tells", "one_auditor",
-                 "other_version", "systemd_journal", "unread_lines_keep_void_mail")
+                 "other_version", "systemd_journal", "unread_lines_keep_void_mail",
+                 "unjournaled_and_named_later")
         return tap.main([(name.replace("_", " "), getattr(cases, name)) for name in names])
 
 
