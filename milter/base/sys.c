@@ -217,10 +217,17 @@ real_forget (int fd, off_t offset, off_t length)
   return -1;
 }
 
+static int
+real_write_out (int fd, off_t offset, off_t length)
+{
+  return sync_file_range (fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 #define REAL_CALLS                                                                             \
   {                                                                                            \
     .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
     .pread = pread, .pwrite = pwrite, .fsync = fsync, .fdatasync = fdatasync,                  \
+    .write_out = real_write_out,                                                               \
     .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .fstatat = fstatat,        \
     .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
     .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held,                \

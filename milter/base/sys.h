@@ -30,6 +30,10 @@ typedef struct
   ssize_t (*pwrite) (int fd, const void *data, size_t size, off_t offset);
   int (*fsync) (int fd);
   int (*fdatasync) (int fd);
+  /* begins to write out what memory holds of the file there, and waits for nothing
+   * (sync_file_range(2), and only its WRITE: the others take an error away that
+   * fdatasync() is to tell).  No sync: fdatasync() is needed all the same */
+  int (*write_out) (int fd, off_t offset, off_t length);
   int (*ftruncate) (int fd, off_t length);
   int (*fstat) (int fd, struct stat *out_st);
   int (*stat) (const char *path, struct stat *out_st);

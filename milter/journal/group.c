@@ -1,4 +1,4 @@
-/* group.c - records written together: one write, one read-back, one sync; see group.h
+/* group.c - records that become durable together, by one sync; see group.h
  *
  * The copy is checked twice on its way: the stage's octets against what the
  * callbacks counted while it is copied, and the segment's octets, through a
@@ -44,7 +44,9 @@ hf_group_begin (HfGroup *self, const HfJournal *journal)
   g_ptr_array_set_size (self->commits, 0);
   self->marks = 0;
   self->start = self->flushed = journal->segment->written;
-  self->chain = journal->chain;
+  self->before = self->chain = journal->chain;
+  self->segment = journal->segment->seq;
+  self->begun_ms = hf_sys_monotonic_ms ();
 }
 
 void
@@ -126,7 +128,7 @@ add_record (HfGroup *self, HfJournal *journal, HfCommit *commit, GError **error)
       hf_error_set (error, HF_ERROR_IO, "commit-digest", "no memory for a digest");
       return ADD_STAGE;
     }
-  hf_record_write_facts (self->buffer, nonce, &commit->facts, self->start / HF_BLOCK);
+  hf_record_write_facts (self->buffer, nonce, &commit->facts, journal->segment->synced / HF_BLOCK);
   if (!hf_hash_add (&self->hash, self->buffer->str + begin, self->buffer->len - begin))
     return ADD_STAGE;
   step = copy_stage (self, journal, commit, 0, commit->lines_size, &self->hash, &self->lines_hash, error);
@@ -242,11 +244,11 @@ read_back_message (HfGroup *self, HfSegment *segment, const HfCommit *commit, Hf
 }
 
 /* Void marks stand in front of the records. */
-static gboolean
-read_back (HfGroup *self, const HfJournal *journal, GError **error)
+gboolean
+hf_group_read_back (HfGroup *self, const HfJournal *journal, GError **error)
 {
   HfSegment *segment = journal->segment;
-  HfDigest chain = journal->chain;
+  HfDigest chain = self->before;
   gboolean ok = TRUE;
 
   hf_window_reset (&self->window, segment->read_fd, self->start, self->flushed);
@@ -260,22 +262,45 @@ read_back (HfGroup *self, const HfJournal *journal, GError **error)
 }
 
 gboolean
-hf_group_commit (HfGroup *self, HfJournal *journal, GError **error)
+hf_group_write (HfGroup *self, HfJournal *journal, GError **error)
 {
-  HfSegment *segment = journal->segment;
-
   hf_record_write_padding (self->buffer, self->flushed + self->buffer->len);
-  if (!flush (self, journal, error) || !read_back (self, journal, error))
+  if (!flush (self, journal, error))
     return FALSE;
-  segment->written = self->flushed;
-  if (!hf_segment_sync (segment, error))
-    return FALSE;
-  hf_journal_count (journal, self->flushed - self->start);
+  journal->segment->written = self->flushed;
   if (self->commits->len > 0)
     {
       journal->chain = self->chain;
       journal->has_chain = TRUE;
     }
+  return TRUE;
+}
+
+gboolean
+hf_group_sync (HfGroup *self, HfJournal *journal, GError **error)
+{
+  return hf_segment_sync (journal->segment, self->flushed, error);
+}
+
+gboolean
+hf_group_write_out (const HfGroup *self, const HfJournal *journal, GError **error)
+{
+  return hf_segment_write_out (journal->segment, self->start, self->flushed - self->start, error);
+}
+
+void
+hf_group_publish (HfGroup *self, HfJournal *journal)
+{
+  hf_journal_count (journal, self->flushed - self->start);
   hf_journal_publish (journal);
+}
+
+gboolean
+hf_group_commit (HfGroup *self, HfJournal *journal, GError **error)
+{
+  if (!hf_group_write (self, journal, error) || !hf_group_read_back (self, journal, error)
+      || !hf_group_sync (self, journal, error))
+    return FALSE;
+  hf_group_publish (self, journal);
   return TRUE;
 }

@@ -350,7 +350,7 @@ write_end (HfJournal *self, GError **error)
   if (!hf_segment_write (segment, text->str, text->len, segment->written, error))
     return FALSE;
   segment->written += text->len;
-  return hf_segment_sync (segment, error);
+  return hf_segment_sync (segment, segment->written, error);
 }
 
 /* TRUE when the segment is closed in order.  All its records are synced, so
@@ -373,19 +373,26 @@ close_segment (HfJournal *self, GError **error)
   return TRUE;
 }
 
+/* The end line's block is always kept free. */
+#define KEPT_FREE (2 * HF_BLOCK)
+
+gboolean
+hf_journal_has_room (const HfJournal *self, guint64 octets)
+{
+  return self->segment->written + octets + KEPT_FREE <= MIN (self->segment->size, self->size);
+}
+
 gboolean
 hf_journal_make_room (HfJournal *self, guint64 octets, GError **error)
 {
-  /* The end line's block is always kept free. */
-  const guint64 needed = octets + 2 * HF_BLOCK;
   gboolean never = FALSE;
   guint64 size;
 
-  if (self->segment->written + needed <= MIN (self->segment->size, self->size))
+  if (hf_journal_has_room (self, octets))
     return TRUE;
   if (!close_segment (self, error))
     return FALSE;
-  if (needed + 2 * HF_BLOCK <= self->size)
+  if (octets + 2 * KEPT_FREE <= self->size)
     return hf_spare_take (self->spare, &size, error) && activate_spare (self, size, NULL, error);
   return hf_spare_make (self->dir_fd, HF_JOURNAL_LARGE, 0, HF_AHEAD_NO, NULL, &never, error)
          && activate (self, HF_JOURNAL_LARGE, 0, NULL, error);

@@ -2,7 +2,8 @@
  *
  * Holds the lock, the open segment, the spare, and what goes from segment to
  * segment: the number, the chain, the notes.  Used by the writer's thread
- * only.  After any failure the journal is closed, every descriptor on the
+ * only; while groups are with the syncer, counting and publishing them is the
+ * syncer's.  After any failure the journal is closed, every descriptor on the
  * file system is let go of, and opening it again is the way back.
  */
 #pragma once
@@ -43,7 +44,7 @@ typedef struct
   HfSegment *segment;
   HfSpare *spare;
   guint64 next_seq;
-  HfDigest chain;        /* of the last record, synced or being written */
+  HfDigest chain;        /* of the last record written, synced or not yet */
   gboolean has_chain;
   /* of the segment before, for the header of the next */
   guint64 previous_seq;
@@ -66,6 +67,9 @@ typedef struct
  * HF_ERROR_NOT_FOUND, HF_ERROR_DENIED or HF_ERROR_IO; nothing is held then.
  */
 HfJournal *hf_journal_open (const HfJournalParameters *parameters, guint64 min_seq, GError **error);
+
+/* Has the open segment room for @octets, padding included? */
+gboolean hf_journal_has_room (const HfJournal *self, guint64 octets);
 
 /**
  * hf_journal_make_room:

@@ -26,5 +26,5 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/who.c milter/journal/who.h \
 	milter/journal/window.c milter/journal/window.h \
 	milter/journal/wire.c milter/journal/wire.h \
-	milter/journal/writer.c milter/journal/writer.h
+	milter/journal/syncer.c milter/journal/syncer.h milter/journal/writer.c milter/journal/writer.h
 JOURNAL_LIBS = milter/journal/libjournal.a $(CRYPTO_LIBS) $(BASE_LIBS)

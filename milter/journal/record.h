@@ -90,7 +90,7 @@ typedef struct
   HfPath sender;
   gchar *mail_hidden;  /* SIZE and AUTH parameters as sent, or NULL */
   GArray *recipients;  /* of HfPath, where asked for; also those that are settled and have no RCPT line any more */
-  guint64 group;       /* block in which the record's group begins */
+  guint64 group;       /* all in front of that block was synced when the record was written */
   guint64 data_offset; /* of the first octet behind DATA */
   HfSalt salt;
   HfDigest message, envelope, chain;
@@ -147,7 +147,7 @@ gboolean hf_record_copy_message (HfWindow *window, HfItem *item, HfOctetSink sin
 
 /* Writing.  All append to @out. */
 
-/* The line(s) that open a record; @group is its group's first block. */
+/* The line(s) that open a record; @group: all in front of that block is synced. */
 void hf_record_write_facts (GString *out, const HfNonce *nonce, const HfFacts *facts, guint64 group);
 
 /* The canonical MAIL or RCPT line for the MTA's argument, params included:

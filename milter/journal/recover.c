@@ -16,17 +16,17 @@
 gboolean
 hf_torn_rule_holds (const HfTornRule *rule, guint64 offset)
 {
-  /* A group is written only after the one before it was synced.  The end line's
-   * group is the last, and what is torn of it is padding. */
-  return (rule->end == 0 || offset > rule->end) && offset >= rule->synced && offset >= rule->last_group;
+  /* A record says what was synced when it was written.  The end line's group is
+   * the last, and what is torn of it is padding. */
+  return (rule->end == 0 || offset > rule->end) && offset >= rule->synced && offset >= rule->told;
 }
 
 void
 hf_torn_rule_add (HfTornRule *rule, const HfItem *item)
 {
-  /* A number that leads behind its own record is no group's. */
+  /* What a record says of itself or what comes behind it can't be. */
   if (item->group <= item->offset / HF_BLOCK)
-    rule->last_group = MAX (rule->last_group, item->group * HF_BLOCK);
+    rule->told = MAX (rule->told, item->group * HF_BLOCK);
 }
 
 static void
@@ -54,36 +54,56 @@ note_breach (HfRecovery *self, const HfItem *item)
   g_array_append_val (self->torn, torn);
 }
 
-/* What is known of the chain at some offset. */
+/* The chain behind a record. */
 typedef struct
 {
-  gboolean known;
+  guint64 offset; /* of the record */
   HfDigest digest;
-} Chain;
+} Link;
 
-/* Settles what counts as synced.  Of the last group it is known only when
- * `open` or the end line says so; all before it were.  Of a segment that was
- * closed in order `open` says that all of it was, its end line included. */
-static void
-settle_synced (HfRecovery *self, const HfTornRule *rule, const Chain *last, const Chain *before_group, guint64 written)
+static guint64
+synced_by (const HfTornRule *rule)
 {
-  const gboolean all = rule->end != 0 || rule->synced > rule->last_group;
-  const Chain *sure = all ? last : before_group;
+  return MAX (MAX (rule->synced, rule->told), rule->end);
+}
 
-  self->has_chain = sure->known;
-  self->chain = sure->digest;
-  self->synced = MAX (MAX (rule->synced, rule->last_group), rule->end);
+/* Goes on along the chain as far as it is known to be synced. */
+static void
+follow_synced (HfRecovery *self, const HfTornRule *rule, GArray *unsure)
+{
+  const guint64 synced = synced_by (rule);
+  guint sure = 0;
+
+  while (sure < unsure->len && g_array_index (unsure, Link, sure).offset < synced)
+    sure++;
+  if (sure == 0)
+    return;
+  self->has_chain = TRUE;
+  self->chain = g_array_index (unsure, Link, sure - 1).digest;
+  g_array_remove_range (unsure, 0, sure);
+}
+
+/* Settles what counts as synced: what `open`, the end line or a record says of what
+ * is in front of it.  Of a segment that was closed in order `open` says that all of
+ * it was, its end line included. */
+static void
+settle_synced (HfRecovery *self, const HfTornRule *rule, GArray *unsure, guint64 written)
+{
+  follow_synced (self, rule, unsure);
+  self->synced = synced_by (rule);
   self->doubtful = written > self->synced ? written - self->synced : 0;
 }
 
 static gboolean
 scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
 {
-  Chain last = { reader->has_previous, reader->previous }, before_group = last;
+  g_autoptr (GArray) unsure = g_array_new (FALSE, FALSE, sizeof (Link)); /* not known to be synced yet */
   guint64 written = 0;
   HfItem item;
   gboolean end = FALSE, ok;
 
+  self->has_chain = reader->has_previous;
+  self->chain = reader->previous;
   hf_item_init (&item);
   while ((ok = hf_reader_next (reader, &item, &end, error)) && !end)
     {
@@ -96,17 +116,16 @@ scan (HfReader *reader, HfRecovery *self, HfTornRule *rule, GError **error)
         rule->end = item.offset;
       else if (item.kind == HF_ITEM_MESSAGE)
         {
-          self->records++;
-          const guint64 group_before = rule->last_group;
+          const Link link = { item.offset, item.chain };
 
+          self->records++;
+          g_array_append_val (unsure, link);
           hf_torn_rule_add (rule, &item);
-          if (rule->last_group > group_before)
-            before_group = last;
-          last = (Chain){ TRUE, item.chain };
+          follow_synced (self, rule, unsure);
         }
     }
   hf_item_clear (&item);
-  settle_synced (self, rule, &last, &before_group, written);
+  settle_synced (self, rule, unsure, written);
   return ok;
 }
 

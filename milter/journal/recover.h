@@ -24,14 +24,14 @@ typedef struct
 typedef struct
 {
   guint64 synced;     /* lower bound of what was synced */
-  guint64 last_group; /* offset of the last group that can be read of */
+  guint64 told; /* likewise, by what records that can be read say */
   guint64 end;        /* offset of the line that closes it; 0: there is none */
 } HfTornRule;
 
 /* TRUE when what begins at @offset may never have been synced. */
 gboolean hf_torn_rule_holds (const HfTornRule *rule, guint64 offset);
 
-/* Takes what a message that can be read says of its group. */
+/* Takes what a message that can be read says of what was synced before it. */
 void hf_torn_rule_add (HfTornRule *rule, const HfItem *item);
 
 typedef struct

@@ -207,7 +207,8 @@ hf_segment_activate (int dir_fd, const gchar *dir_path, const gchar *spare, guin
       hf_error_set_errno (error, errno, "segment-sync", "cannot sync directory of segment '%s'", self->path);
       return NULL;
     }
-  self->written = self->synced = head->len;
+  self->written = head->len;
+  self->synced = head->len;
   return g_steal_pointer (&self);
 }
 
@@ -218,6 +219,14 @@ hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guint64 offse
   if (hf_sys_pwrite_all (self->write_fd, data, size, (off_t) offset) < 0)
     return hf_error_set_errno (error, errno, "segment-write", "cannot write segment '%s'", self->path);
   return TRUE;
+}
+
+gboolean
+hf_segment_write_out (HfSegment *self, guint64 offset, guint64 size, GError **error)
+{
+  if (hf_sys.write_out (self->write_fd, (off_t) offset, (off_t) size) == 0 || errno == ENOSYS || errno == EPERM)
+    return TRUE;
+  return hf_error_set_errno (error, errno, "segment-write", "cannot write segment '%s' out", self->path);
 }
 
 gboolean
@@ -233,13 +242,13 @@ hf_segment_check_path (const HfSegment *self, GError **error)
 }
 
 gboolean
-hf_segment_sync (HfSegment *self, GError **error)
+hf_segment_sync (HfSegment *self, guint64 end, GError **error)
 {
   if (hf_sys.fdatasync (self->write_fd) < 0)
     return hf_error_set_errno (error, errno, "segment-sync", "cannot sync segment '%s'", self->path);
   if (!hf_segment_check_path (self, error))
     return FALSE;
-  self->synced = self->written;
+  self->synced = end;
   return TRUE;
 }
 

@@ -5,7 +5,8 @@
  * metadata.  It gets its header and then its name; a file with a segment's
  * name therefore always begins with a synced header.
  *
- * Used by the writer's thread (and spare_make by its helper) only.
+ * Used by the writer's thread only, but for hf_spare_make(), which is its helper's,
+ * and hf_segment_sync(), which another may call while it writes on.
  */
 #pragma once
 
@@ -23,7 +24,7 @@ typedef struct
   int read_fd;      /* a second descriptor, for reading back */
   guint64 size;     /* octets made ready ahead; G_MAXUINT64 when none were */
   guint64 written;  /* where the next group begins; a multiple of HF_BLOCK */
-  guint64 synced;   /* octets known to be on stable storage */
+  _Atomic guint64 synced; /* octets known to be on stable storage, read back or not yet */
 } HfSegment;
 
 /* How a spare is made ready; the first two are FALSE and TRUE. */
@@ -68,9 +69,14 @@ HfSegment *hf_segment_activate (int dir_fd, const gchar *dir_path, const gchar *
 /* Writes at @offset, which must not be below what is synced. */
 gboolean hf_segment_write (HfSegment *self, gconstpointer data, gsize size, guint64 offset, GError **error);
 
+/* Begins to write out what was written there, for a sync that comes later.  A system
+ * that can't be asked is no error. */
+gboolean hf_segment_write_out (HfSegment *self, guint64 offset, guint64 size, GError **error);
+
 /* fdatasync, then the check that the path still leads to this file: writes into
- * an unlinked file succeed, and must not count (KB Q146950). */
-gboolean hf_segment_sync (HfSegment *self, GError **error);
+ * an unlinked file succeed, and must not count (KB Q146950).  @end: up to where it
+ * was written before the call, and counts as synced when it returns. */
+gboolean hf_segment_sync (HfSegment *self, guint64 end, GError **error);
 
 /**
  * hf_segment_give_back:

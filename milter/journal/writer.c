@@ -2,6 +2,10 @@
  *
  * Life of a batch: take all small records up to a few MiB, or one large one;
  * drop what was abandoned meanwhile; make room; write, read back, sync; wake.
+ * With MANY small ones waiting, or half of twice as many, they are written and handed
+ * to the syncer, which syncs and wakes while the next are written (syncer.h): so the
+ * disk always has something to sync.  With fewer, one thread is faster than two.
+ *
  * After any failure the journal is abandoned and opened anew, at the next
  * batch or a second later, whatever comes first.
  */
@@ -10,7 +14,7 @@
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
-#include "milter/journal/group.h"
+#include "milter/journal/syncer.h"
 #include "milter/journal/writer.h"
 
 #include <errno.h>
@@ -18,6 +22,7 @@
 
 #define SMALL_RECORD (1024 * 1024)
 #define GROUP_LIMIT (4 * 1024 * 1024)
+#define MANY 8 /* records that are worth a sync of their own */
 #define RETRY_MS 1000 /* also how often an idle journal is looked at */
 /* A journal that opens and then takes nothing costs a segment each time, so with
  * each time the next is further off, up to so many times RETRY_MS. */
@@ -30,6 +35,7 @@ struct HfWriter
 {
   gint refs; /* the owner's and the thread's */
   HfJournalParameters parameters;
+  HfSyncer *syncer;
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t ended;
@@ -43,20 +49,22 @@ struct HfWriter
   gboolean has_ended;
   GError *away;        /* why the journal is not open; NULL when it is */
   gint64 busy_since_ms; /* 0: idle */
-  gint64 last_ms;      /* of the last turn */
+  gint64 last_ms;      /* of the last group */
   gint64 ended_ms;     /* when that was */
   gint64 overdue_ms;
+  gboolean sync_failed; /* of a group that was handed over: the journal is to be let go */
+  GArray *voids;       /* of HfVoid, waiting to be written; the thread may read them without, while none is handed over */
+
+  /* the syncer's while it holds a group, else the thread's */
+  gboolean proved;     /* the journal took a group since it was opened */
 
   /* the thread's own */
   HfJournal *journal;
   guint64 min_seq;
   gint64 tried_ms;
   gboolean away_told;
-  gboolean proved;     /* the journal took a group since it was opened */
   gboolean hopeful;    /* it was lost after that: try again at once */
   guint vain;          /* how often in a row it was lost without */
-  HfGroup group;
-  GArray *voids;       /* of HfVoid, waiting to be written */
   GQueue dropped;      /* of HfCommit: abandoned before they were begun */
 };
 
@@ -83,7 +91,7 @@ hf_writer_unref (HfWriter *self)
     return;
   drop_all (&self->small);
   drop_all (&self->large);
-  hf_group_clear (&self->group);
+  hf_syncer_free (self->syncer);
   g_array_unref (self->voids);
   g_clear_error (&self->away);
   g_free (self->parameters.spool);
@@ -188,38 +196,72 @@ want_void (HfWriter *self, const HfCommit *commit, guint64 segment, const gchar 
 {
   const HfVoid mark = { commit->facts.id, segment, reason };
 
+  pthread_mutex_lock (&self->mutex);
   g_array_append_val (self->voids, mark);
+  pthread_mutex_unlock (&self->mutex);
 }
 
 /* The group is on stable storage: tell the callbacks, and mark what was
  * abandoned while it was written. */
 static void
-answer_group (HfWriter *self)
+answer_group (HfWriter *self, HfGroup *group)
 {
-  const guint64 segment = self->journal->segment->seq;
-
-  for (guint i = 0; i < self->group.commits->len; i++)
+  for (guint i = 0; i < group->commits->len; i++)
     {
-      HfCommit *commit = g_ptr_array_index (self->group.commits, i);
+      HfCommit *commit = g_ptr_array_index (group->commits, i);
 
       if (!hf_commit_decide (commit, NULL))
-        want_void (self, commit, segment, "commit limit passed");
+        want_void (self, commit, group->segment, "commit limit passed");
     }
-  hf_group_forget (&self->group);
+  hf_group_forget (group);
 }
 
 /* Nothing of the group counts, but its records may lie in the segment. */
 static void
-fail_group (HfWriter *self, guint64 segment, const GError *error)
+fail_group (HfWriter *self, HfGroup *group, const GError *error)
 {
-  for (guint i = 0; i < self->group.commits->len; i++)
+  for (guint i = 0; i < group->commits->len; i++)
     {
-      HfCommit *commit = g_ptr_array_index (self->group.commits, i);
+      HfCommit *commit = g_ptr_array_index (group->commits, i);
 
-      want_void (self, commit, segment, "commit failed");
+      want_void (self, commit, group->segment, "commit failed");
       hf_commit_decide (commit, g_error_copy (error));
     }
-  hf_group_forget (&self->group);
+  hf_group_forget (group);
+}
+
+static void
+note_time (HfWriter *self, gint64 begun_ms)
+{
+  self->ended_ms = hf_sys_monotonic_ms ();
+  self->last_ms = self->ended_ms - begun_ms;
+}
+
+/* The syncer is done with a group. */
+static void
+answer_held (HfGroup *group, const GError *error, gpointer data)
+{
+  HfWriter *self = data;
+
+  pthread_mutex_lock (&self->mutex);
+  note_time (self, hf_syncer_since_ms (self->syncer));
+  self->sync_failed |= error != NULL;
+  pthread_mutex_unlock (&self->mutex);
+  self->proved |= error == NULL;
+  if (error != NULL)
+    fail_group (self, group, error);
+  else
+    answer_group (self, group);
+}
+
+static void
+wake (gpointer data)
+{
+  HfWriter *self = data;
+
+  pthread_mutex_lock (&self->mutex);
+  pthread_cond_signal (&self->work);
+  pthread_mutex_unlock (&self->mutex);
 }
 
 static void
@@ -245,10 +287,10 @@ batch_size (GQueue *batch, guint voids)
 }
 
 static gboolean
-add_voids (HfWriter *self, guint count, GError **error)
+add_voids (HfWriter *self, HfGroup *group, guint count, GError **error)
 {
   for (guint i = 0; i < count; i++)
-    if (!hf_group_add_void (&self->group, self->journal, &g_array_index (self->voids, HfVoid, i), error))
+    if (!hf_group_add_void (group, self->journal, &g_array_index (self->voids, HfVoid, i), error))
       return FALSE;
   return TRUE;
 }
@@ -256,7 +298,7 @@ add_voids (HfWriter *self, guint count, GError **error)
 /* Takes the batch apart into the group; what can't be had from its stage fails
  * by itself.  FALSE: the segment failed. */
 static gboolean
-add_batch (HfWriter *self, GQueue *batch, GError **error)
+add_batch (HfWriter *self, HfGroup *group, GQueue *batch, GError **error)
 {
   HfCommit *commit;
 
@@ -265,7 +307,7 @@ add_batch (HfWriter *self, GQueue *batch, GError **error)
       g_autoptr (GError) failed = NULL;
       g_autoptr (HfCommit) owned G_GNUC_UNUSED = commit;
 
-      switch (hf_group_add (&self->group, self->journal, commit, &failed))
+      switch (hf_group_add (group, self->journal, commit, &failed))
         {
         case HF_GROUP_ADDED:
           break;
@@ -282,12 +324,40 @@ add_batch (HfWriter *self, GQueue *batch, GError **error)
   return TRUE;
 }
 
+/* What was abandoned meanwhile is not begun: nothing was written, and there is
+ * nothing to mark.  Its stage is closed later, without the mutex: that may take
+ * as long as the disk takes, and MAIL asks for the mutex. */
+static void
+take_if_wanted (HfWriter *self, GQueue *from, GQueue *batch)
+{
+  HfCommit *commit = g_queue_pop_head (from);
+
+  g_queue_push_tail (hf_commit_state (commit) != HF_COMMIT_ABANDONED ? batch : &self->dropped, commit);
+}
+
+/* Waits for what was handed over.  FALSE: it failed, and the journal is let go. */
+static gboolean
+drain (HfWriter *self, GError **error)
+{
+  g_autoptr (GError) failed = NULL;
+
+  if (hf_syncer_drain (self->syncer, &failed))
+    return TRUE;
+  pthread_mutex_lock (&self->mutex);
+  self->sync_failed = FALSE;
+  pthread_mutex_unlock (&self->mutex);
+  lose_journal (self, failed);
+  g_propagate_error (error, g_steal_pointer (&failed));
+  return FALSE;
+}
+
+/* Writes the batch, and void marks, and waits for the disk.  Nothing is handed over. */
 static void
 write_batch (HfWriter *self, GQueue *batch)
 {
   g_autoptr (GError) error = NULL;
   const guint voids = MIN (self->voids->len, 1000);
-  guint64 segment;
+  HfGroup *group = hf_syncer_next (self->syncer);
 
   if (!need_journal (self, &error))
     {
@@ -300,27 +370,66 @@ write_batch (HfWriter *self, GQueue *batch)
       fail_all (batch, error);
       return;
     }
-  segment = self->journal->segment->seq;
-  hf_group_begin (&self->group, self->journal);
-  if (add_voids (self, voids, &error) && add_batch (self, batch, &error)
-      && (self->group.commits->len + voids == 0 || hf_group_commit (&self->group, self->journal, &error)))
+  /* all that may have taken long */
+  for (guint left = batch->length; left > 0; left--)
+    take_if_wanted (self, batch, batch);
+  hf_group_begin (group, self->journal);
+  if (add_voids (self, group, voids, &error) && add_batch (self, group, batch, &error)
+      && (group->commits->len + voids == 0 || hf_group_commit (group, self->journal, &error)))
     {
-      self->proved = TRUE;
+      self->proved |= group->commits->len + voids > 0;
+      pthread_mutex_lock (&self->mutex);
       g_array_remove_range (self->voids, 0, voids);
-      answer_group (self);
+      pthread_mutex_unlock (&self->mutex);
+      answer_group (self, group);
       return;
     }
   lose_journal (self, error);
-  fail_group (self, segment, error);
+  fail_group (self, group, error);
   fail_all (batch, error);
+}
+
+/* Writes the batch, for which the segment has room, and leaves waiting for the disk
+ * and the answers to the syncer. */
+static void
+write_ahead (HfWriter *self, GQueue *batch)
+{
+  g_autoptr (GError) error = NULL;
+  HfGroup *group = hf_syncer_next (self->syncer);
+
+  hf_group_begin (group, self->journal);
+  if (!add_batch (self, group, batch, &error)
+      || (group->commits->len > 0 && !hf_group_write (group, self->journal, &error)))
+    {
+      /* what stands in front of it may be good */
+      if (drain (self, NULL))
+        lose_journal (self, error);
+      fail_group (self, group, error);
+      fail_all (batch, error);
+    }
+  else if (group->commits->len > 0 && !hf_syncer_hand_over (self->syncer, self->journal))
+    drain (self, NULL);
 }
 
 /* ---- the thread ---- */
 
+/* Are there so many small records, and nothing else to do, that a group of them is
+ * to be written while another is synced? */
+static gboolean
+may_write_ahead (const HfWriter *self)
+{
+  guint records;
+
+  return self->away == NULL && !self->sync_failed && !self->stopping && self->large.length + self->voids->len == 0
+         && hf_syncer_held (self->syncer, &records) < HF_SYNCER_GROUPS && self->small.length >= MAX (MANY, records);
+}
+
 static gboolean
 has_work (const HfWriter *self)
 {
-  return self->small.length > 0 || self->large.length > 0 || self->hopeful
+  if (hf_syncer_held (self->syncer, NULL) > 0)
+    return may_write_ahead (self);
+  return self->sync_failed || self->small.length > 0 || self->large.length > 0 || self->hopeful
          || (self->journal != NULL && (self->voids->len > 0 || self->doubted));
 }
 
@@ -352,34 +461,15 @@ look_after_journal (HfWriter *self, gboolean doubted)
     lose_journal (self, error);
 }
 
-/* What was abandoned meanwhile is not begun: nothing was written, and there is
- * nothing to mark.  Its stage is closed later, without the mutex: that may take
- * as long as the disk takes, and MAIL asks for the mutex. */
+/* At most @most small records, up to the limit. */
 static void
-take_if_wanted (HfWriter *self, GQueue *from, GQueue *batch)
-{
-  HfCommit *commit = g_queue_pop_head (from);
-
-  g_queue_push_tail (hf_commit_state (commit) != HF_COMMIT_ABANDONED ? batch : &self->dropped, commit);
-}
-
-/* All small records up to the limit; a large one by itself when none is small,
- * or when @large_next says that it is its turn. */
-static void
-take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
+take_small (HfWriter *self, GQueue *batch, guint most)
 {
   /* A group larger than a segment would need one of its own. */
   const guint64 limit = self->journal != NULL ? MIN (GROUP_LIMIT, self->journal->size / 4) : GROUP_LIMIT;
   guint64 size = 0;
 
-  if (self->large.length > 0 && (*large_next || self->small.length == 0))
-    {
-      *large_next = FALSE;
-      take_if_wanted (self, &self->large, batch);
-      return;
-    }
-  *large_next = self->large.length > 0;
-  while (self->small.length > 0 && size < limit)
+  for (; most > 0 && size < limit; most--)
     {
       HfCommit *commit = self->small.head->data;
 
@@ -388,37 +478,84 @@ take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
     }
 }
 
+/* All small records; a large one by itself when none is small, or when @large_next
+ * says that it is its turn. */
+static void
+take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
+{
+  if (self->large.length > 0 && (*large_next || self->small.length == 0))
+    {
+      *large_next = FALSE;
+      take_if_wanted (self, &self->large, batch);
+      return;
+    }
+  *large_next = self->large.length > 0;
+  take_small (self, batch, self->small.length);
+}
+
+/* With the mutex held: what to write, and whether ahead of a sync.  Nothing, when it
+ * has to wait for what was handed over: it may be abandoned meanwhile. */
+static gboolean
+choose (HfWriter *self, GQueue *batch, gboolean *large_next)
+{
+  const gboolean held = hf_syncer_held (self->syncer, NULL) > 0;
+  const gboolean ahead = may_write_ahead (self);
+
+  if (ahead)
+    take_small (self, batch, held || self->small.length < 2 * MANY ? self->small.length : self->small.length / 2);
+  else if (!held && !self->sync_failed)
+    take_batch (self, batch, large_next);
+  return ahead;
+}
+
+/* When nothing can be written ahead.  TRUE: something was written, or tried. */
+static gboolean
+write_or_look (HfWriter *self, GQueue *batch, gboolean doubted)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean writes;
+
+  if (!drain (self, &error))
+    {
+      fail_all (batch, error);
+      return FALSE;
+    }
+  writes = batch->length > 0 || (self->voids->len > 0 && self->journal != NULL);
+  if (writes)
+    write_batch (self, batch);
+  else
+    look_after_journal (self, doubted);
+  return writes;
+}
+
 /* One turn of the thread, with the mutex held.  FALSE: stopped and empty. */
 static gboolean
 turn (HfWriter *self, gboolean *large_next)
 {
   GQueue batch = G_QUEUE_INIT;
-  gboolean doubted, wrote;
+  gboolean doubted, ahead, wrote = FALSE;
 
   wait_for_work (self);
-  take_batch (self, &batch, large_next);
+  ahead = choose (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
+      && hf_syncer_held (self->syncer, NULL) == 0 && !self->sync_failed
       && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
     {
       self->closed = TRUE;
       return FALSE;
     }
-  doubted = self->doubted;
-  self->doubted = FALSE;
-  wrote = batch.length > 0 || (self->voids->len > 0 && self->journal != NULL);
+  doubted = self->doubted && !ahead;
+  self->doubted = self->doubted && ahead;
   self->busy_since_ms = hf_sys_monotonic_ms ();
   pthread_mutex_unlock (&self->mutex);
-  if (wrote)
-    write_batch (self, &batch);
+  if (ahead && hf_journal_has_room (self->journal, batch_size (&batch, 0)))
+    write_ahead (self, &batch);
   else
-    look_after_journal (self, doubted);
+    wrote = write_or_look (self, &batch, doubted);
   drop_all (&self->dropped);
   pthread_mutex_lock (&self->mutex);
   if (wrote)
-    {
-      self->ended_ms = hf_sys_monotonic_ms ();
-      self->last_ms = self->ended_ms - self->busy_since_ms;
-    }
+    note_time (self, self->busy_since_ms);
   self->busy_since_ms = 0;
   return TRUE;
 }
@@ -434,6 +571,7 @@ end (HfWriter *self)
       hf_event (HF_EVENT_VOID_UNMARKED, NULL, "count", count, "id", g_array_index (self->voids, HfVoid, 0).id.text,
                 NULL);
     }
+  hf_syncer_stop (self->syncer);
   if (self->journal != NULL)
     hf_journal_close (self->journal);
   self->journal = NULL;
@@ -474,7 +612,6 @@ new_writer (const HfJournalParameters *parameters, gint64 overdue_ms)
   atomic_store (&self->parameters.usage->mark, parameters->keep_free);
   self->overdue_ms = overdue_ms;
   self->voids = g_array_new (FALSE, FALSE, sizeof (HfVoid));
-  hf_group_init (&self->group);
   pthread_mutex_init (&self->mutex, NULL);
   hf_sys_cond_init (&self->work);
   hf_sys_cond_init (&self->ended);
@@ -485,12 +622,16 @@ HfWriter *
 hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GError **error)
 {
   HfWriter *self = new_writer (parameters, overdue_ms);
+  const HfSyncerCalls calls = { answer_held, wake, self };
   pthread_t thread;
   gint failed;
 
   self->journal = hf_journal_open (&self->parameters, 1, error);
-  if (self->journal == NULL)
+  self->syncer = self->journal != NULL ? hf_syncer_start (&calls, error) : NULL;
+  if (self->syncer == NULL)
     {
+      if (self->journal != NULL)
+        hf_journal_close (self->journal);
       hf_writer_unref (self);
       return NULL;
     }
@@ -502,16 +643,22 @@ hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GErro
       return self;
     }
   hf_error_set_errno (error, failed, "writer-start", "cannot start the writer's thread");
+  hf_syncer_stop (self->syncer);
   hf_journal_close (self->journal);
   hf_writer_unref (self);
   hf_writer_unref (self);
   return NULL;
 }
 
+/* Of the oldest that is under way. */
 static gint64
 age_ms (const HfWriter *self)
 {
-  return self->busy_since_ms != 0 ? hf_sys_monotonic_ms () - self->busy_since_ms : 0;
+  gint64 since_ms = hf_syncer_since_ms (self->syncer);
+
+  if (since_ms == 0)
+    since_ms = self->busy_since_ms;
+  return since_ms != 0 ? hf_sys_monotonic_ms () - since_ms : 0;
 }
 
 gboolean
@@ -549,7 +696,8 @@ hf_writer_submit (HfWriter *self, HfCommit *commit)
     {
       hf_commit_ref (commit);
       g_queue_push_tail (hf_commit_record_size (commit) > SMALL_RECORD ? &self->large : &self->small, commit);
-      pthread_cond_signal (&self->work);
+      if (hf_syncer_held (self->syncer, NULL) == 0 || may_write_ahead (self))
+        pthread_cond_signal (&self->work);
     }
   pthread_mutex_unlock (&self->mutex);
   if (!closed)

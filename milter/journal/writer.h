@@ -2,7 +2,8 @@
  *
  * Callbacks hand in commits and wait; a thread stuck in fsync can neither
  * send progress nor answer, so no callback ever does a commit's file work.
- * The writer takes all that waits, writes it as one group, and wakes all.
+ * The writer takes all that waits, writes it as one group, and wakes all.  Where
+ * much waits, a second thread syncs one group while the next is written (syncer.h).
  */
 #pragma once
 
@@ -40,8 +41,8 @@ HfUsage *hf_writer_usage (HfWriter *self);
  * Threads: any. */
 void hf_writer_doubt (HfWriter *self);
 
-/* Milliseconds: what the last group took, for a few seconds after it, or the
- * age of the one in progress where that is greater. */
+/* Milliseconds: what the last group took, for a few seconds after it, or the age of
+ * the oldest in progress where that is greater; without its wait for the one before. */
 gint64 hf_writer_latency_ms (HfWriter *self);
 
 /**

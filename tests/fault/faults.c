@@ -446,7 +446,8 @@ ft_faults_install (gboolean memory)
     .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held, .fs_type = fault_fs_type,
     .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .unseen = fault_unseen,
     .descriptors = fault_descriptors,
-    /* the filter never makes it forget, and its clocks do not fail */
+    /* a hint is not looked at, the filter never makes it forget, and its clocks do not fail */
+    .write_out = hf_sys_real.write_out,
     .forget = hf_sys_real.forget, .clock_gettime = hf_sys_real.clock_gettime,
   };
 

@@ -104,17 +104,28 @@ ft_life_mail (FtLife *self, gsize size)
     g_error ("a mail was not taken");
 }
 
-void
-ft_life_crowd (FtLife *self, guint count, gsize size)
+/* Returns: how many were not taken. */
+static guint
+give_crowd (FtLife *self, guint count, gsize size)
 {
   g_autofree HfCommit **commits = g_new0 (HfCommit *, count);
   const guint first = self->account->mails->len;
+  guint refused = 0;
 
   for (guint i = 0; i < count; i++)
-    commits[i] = submit (self, ft_account_add (self->account, size));
+    commits[i] = say (self, ft_account_add (self->account, size));
   for (guint i = 0; i < count; i++)
-    if (wait_for (g_ptr_array_index (self->account->mails, first + i), commits[i]) != FT_TAKEN)
-      g_error ("a mail was not taken");
+    hf_writer_submit (self->filter.writer, commits[i]);
+  for (guint i = 0; i < count; i++)
+    refused += wait_for (g_ptr_array_index (self->account->mails, first + i), commits[i]) != FT_TAKEN;
+  return refused;
+}
+
+void
+ft_life_crowd (FtLife *self, guint count, gsize size)
+{
+  if (give_crowd (self, count, size) > 0)
+    g_error ("a mail was not taken");
 }
 
 static void
@@ -136,14 +147,29 @@ ft_life_abandoned (FtLife *self, gsize size)
   wait_for (mail, commit);
 }
 
+static void
+wait_for_journal (FtLife *self)
+{
+  while (!hf_writer_check (self->filter.writer, NULL))
+    g_usleep (500);
+}
+
 void
 ft_life_failed_sync (FtLife *self, gsize size)
 {
   FtMail *mail = ft_account_add (self->account, size);
 
-  ft_recorder_fail_sync ();
+  ft_recorder_fail_sync (1);
   if (ft_life_give (self, mail) != FT_TEMPFAILED)
     g_error ("a failed sync was answered 250");
-  while (!hf_writer_check (self->filter.writer, NULL))
-    g_usleep (500);
+  wait_for_journal (self);
+}
+
+void
+ft_life_failed_crowd (FtLife *self, guint count, gsize size, guint nth)
+{
+  ft_recorder_fail_sync (nth);
+  if (give_crowd (self, count, size) == 0)
+    g_error ("a failed sync was answered 250");
+  wait_for_journal (self);
 }

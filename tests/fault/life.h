@@ -30,12 +30,14 @@ void ft_life_stop (FtLife *self);
 /* Gives @mail to the journal and waits for the answer. */
 FtAnswer ft_life_give (FtLife *self, FtMail *mail);
 
-/* Scenes: a mail; several at once, which makes groups; one whose client goes
- * away during the sync, so that its copy is void; one whose sync fails, after
- * which the journal is opened anew. */
+/* Scenes: a mail; several at once, which makes groups, and with many of them two
+ * that are under way at a time; one whose client goes away during the sync, so that
+ * its copy is void; one whose sync fails, after which the journal is opened anew;
+ * several of which the @nth sync fails. */
 void ft_life_mail (FtLife *self, gsize size);
 void ft_life_crowd (FtLife *self, guint count, gsize size);
 void ft_life_abandoned (FtLife *self, gsize size);
 void ft_life_failed_sync (FtLife *self, gsize size);
+void ft_life_failed_crowd (FtLife *self, guint count, gsize size, guint nth);
 
 G_END_DECLS

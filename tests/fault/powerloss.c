@@ -31,6 +31,7 @@
 #define MOST_TOLD 20
 #define PAGE 4096
 #define SPOOL_AT_RISK "risk"
+#define SLOW_MS 20
 
 static gchar *scratch;
 
@@ -77,6 +78,22 @@ live_troubles (FtLife *life)
   ft_life_stop (life);
 }
 
+/* So many at once that one group is written while another is synced. */
+static void
+live_rush (FtLife *life)
+{
+  must_start (life);
+  ft_recorder_slow_sync (SLOW_MS);
+  ft_life_mail (life, 400);
+  ft_life_crowd (life, 60, 300);
+  ft_life_failed_crowd (life, 40, 300, 2);
+  ft_life_crowd (life, 30, 900);
+  ft_life_failed_crowd (life, 40, 300, 3);
+  ft_life_mail (life, 400);
+  ft_recorder_slow_sync (0);
+  ft_life_stop (life);
+}
+
 /* On a state that an earlier life left. */
 static void
 live_on (FtLife *life)
@@ -93,6 +110,7 @@ typedef struct
 {
   gint lives;
   gint calls;     /* recorded */
+  gint ahead;     /* groups written while another was synced */
   gint states;
   gint starts;
   gint sent;      /* mails, those behind a start included */
@@ -456,6 +474,7 @@ record_life (Explorer *self, FtRecording *recording)
   ft_recorder_begin (recording, spool);
   ft_life_init (&life, spool, self->job->write_ahead, &self->account);
   self->job->live (&life);
+  g_atomic_int_add (&self->job->figures->ahead, (gint) ft_recorder_ahead ());
   ft_recorder_end ();
   ft_life_clear (&life);
   g_atomic_int_inc (&self->job->figures->lives);
@@ -511,7 +530,7 @@ run_job (Job *job, guint workers, Figures *out_figures)
 
 /* ---- tests ---- */
 
-static void
+static Figures
 lose_power (const gchar *name, void (*live) (FtLife *), gboolean write_ahead)
 {
   const guint more = ft_is_long () ? 20 : 1;
@@ -528,6 +547,7 @@ lose_power (const gchar *name, void (*live) (FtLife *), gboolean write_ahead)
   tap_check_int (name, figures.found, figures.answered);
   tap_check (name, figures.states > (gint) (500 / job.stride) && figures.lives > WORKERS);
   tap_check (name, figures.torn > 0 || job.stride > 1); /* of a share of the cuts none may fall into a write */
+  return figures;
 }
 
 static void
@@ -543,6 +563,14 @@ test_P1_troubles (void)
 }
 
 static void
+test_P1_rush (void)
+{
+  const Figures figures = lose_power ("rush", live_rush, TRUE);
+
+  tap_check ("groups were under way together", figures.ahead > 0);
+}
+
+static void
 test_P1_first_day_appending (void)
 {
   lose_power ("first day, not written ahead", live_first_day, FALSE);
@@ -552,6 +580,12 @@ static void
 test_P1_troubles_appending (void)
 {
   lose_power ("troubles, not written ahead", live_troubles, FALSE);
+}
+
+static void
+test_P1_rush_appending (void)
+{
+  lose_power ("rush, not written ahead", live_rush, FALSE);
 }
 
 /* ---- controls: what the runs above must report ---- */
@@ -620,8 +654,10 @@ test_controls (void)
 static const TapTest tests[] = {
   { "P1_first_day", test_P1_first_day },
   { "P1_troubles", test_P1_troubles },
+  { "P1_rush", test_P1_rush },
   { "P1_first_day_appending", test_P1_first_day_appending },
   { "P1_troubles_appending", test_P1_troubles_appending },
+  { "P1_rush_appending", test_P1_rush_appending },
   { "controls", test_controls },
   { NULL, NULL },
 };

@@ -22,7 +22,9 @@ static struct
   FtRecording *recording; /* NULL: nothing is recorded */
   gchar *directory;
   guint nodes[MOST_DESCRIPTORS]; /* node + 1; 0: not recorded */
-  gboolean fail_sync;
+  guint fail_sync; /* the so manieth from now on; 0: none */
+  guint ahead;
+  gint slow_ms, writes; /* atomic */
   void (*hook) (gpointer data);
   gpointer hook_data;
 } state = { .mutex = PTHREAD_MUTEX_INITIALIZER };
@@ -246,11 +248,14 @@ record_pwrite (int fd, const void *data, size_t size, off_t offset)
   lock ();
   n = hf_sys_real.pwrite (fd, data, size, offset);
   if (n > 0 && node_of (fd) != FT_NO_NODE)
-    note ((FtOp){ .kind = FT_OP_WRITE,
-                  .node = node_of (fd),
-                  .offset = (guint64) offset,
-                  .size = (gsize) n,
-                  .data = g_memdup2 (data, (gsize) n) });
+    {
+      note ((FtOp){ .kind = FT_OP_WRITE,
+                    .node = node_of (fd),
+                    .offset = (guint64) offset,
+                    .size = (gsize) n,
+                    .data = g_memdup2 (data, (gsize) n) });
+      g_atomic_int_inc (&state.writes);
+    }
   unlock ();
   return n;
 }
@@ -306,16 +311,25 @@ record_fsync (int fd)
   return result;
 }
 
+static void
+wait_for_write (void)
+{
+  const gint before = g_atomic_int_get (&state.writes);
+
+  for (guint ms = 0; ms < (guint) g_atomic_int_get (&state.slow_ms) && g_atomic_int_get (&state.writes) == before; ms++)
+    g_usleep (1000);
+}
+
 static int
 record_fdatasync (int fd)
 {
   int result = -1;
 
   run_hook ();
+  wait_for_write ();
   lock ();
-  if (state.fail_sync && node_of (fd) != FT_NO_NODE)
+  if (state.fail_sync > 0 && node_of (fd) != FT_NO_NODE && --state.fail_sync == 0)
     {
-      state.fail_sync = FALSE;
       note ((FtOp){ .kind = FT_OP_SYNC_FAILED, .node = node_of (fd) });
       errno = EIO;
     }
@@ -323,6 +337,16 @@ record_fdatasync (int fd)
     result = sync_and_note (fd, hf_sys_real.fdatasync);
   unlock ();
   return result;
+}
+
+/* Asked for when a sync has to wait for another. */
+static int
+record_write_out (int fd, off_t offset, off_t length)
+{
+  lock ();
+  state.ahead++;
+  unlock ();
+  return hf_sys_real.write_out (fd, offset, length);
 }
 
 static int
@@ -407,6 +431,7 @@ ft_recorder_install (void)
   hf_sys.ftruncate = record_ftruncate;
   hf_sys.fsync = record_fsync;
   hf_sys.fdatasync = record_fdatasync;
+  hf_sys.write_out = record_write_out;
   hf_sys.mkdirat = record_mkdirat;
   hf_sys.rename_new = record_rename_new;
   hf_sys.unlinkat = record_unlinkat;
@@ -431,7 +456,9 @@ ft_recorder_begin (FtRecording *recording, const gchar *directory)
   lock ();
   state.recording = recording;
   state.directory = g_strdup (directory);
-  state.fail_sync = FALSE;
+  state.fail_sync = 0;
+  g_atomic_int_set (&state.slow_ms, 0);
+  state.ahead = 0;
   state.hook = NULL;
   memset (state.nodes, 0, sizeof state.nodes);
   unlock ();
@@ -465,11 +492,28 @@ ft_recorder_now (void)
 }
 
 void
-ft_recorder_fail_sync (void)
+ft_recorder_fail_sync (guint nth)
 {
   lock ();
-  state.fail_sync = TRUE;
+  state.fail_sync = nth;
   unlock ();
+}
+
+void
+ft_recorder_slow_sync (guint ms)
+{
+  g_atomic_int_set (&state.slow_ms, (gint) ms);
+}
+
+guint
+ft_recorder_ahead (void)
+{
+  guint ahead;
+
+  lock ();
+  ahead = state.ahead;
+  unlock ();
+  return ahead;
 }
 
 void

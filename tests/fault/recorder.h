@@ -61,8 +61,15 @@ void ft_recording_clear (FtRecording *self);
 /* How many operations are recorded: the time of an answer. */
 guint ft_recorder_now (void);
 
-/* The next fdatasync fails with EIO: that of the next group, in a journal at rest. */
-void ft_recorder_fail_sync (void);
+/* The @nth fdatasync from now on fails with EIO: in a journal at rest, that of the
+ * @nth group. */
+void ft_recorder_fail_sync (guint nth);
+
+/* Each fdatasync waits up to @ms for a write that comes while it lasts. */
+void ft_recorder_slow_sync (guint ms);
+
+/* How often a group was written while another was synced, since the recording began. */
+guint ft_recorder_ahead (void);
 
 /* @hook is called once, before the next fdatasync is done. */
 void ft_recorder_at_sync (void (*hook) (gpointer data), gpointer data);

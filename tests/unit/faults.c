@@ -297,6 +297,12 @@ fault_fdatasync (int fd)
 }
 
 static int
+fault_write_out (int fd, off_t offset, off_t length)
+{
+  return meet (FAULT_WRITE_OUT, NULL, fd) == DO_FAIL ? -1 : hf_sys_real.write_out (fd, offset, length);
+}
+
+static int
 fault_ftruncate (int fd, off_t length)
 {
   return meet (FAULT_FTRUNCATE, NULL, fd) == DO_FAIL ? -1 : hf_sys_real.ftruncate (fd, length);
@@ -367,6 +373,7 @@ faults_install (void)
   hf_sys.pwrite = fault_pwrite;
   hf_sys.fsync = fault_fsync;
   hf_sys.fdatasync = fault_fdatasync;
+  hf_sys.write_out = fault_write_out;
   hf_sys.ftruncate = fault_ftruncate;
   hf_sys.fstat = fault_fstat;
   hf_sys.stat = fault_stat;

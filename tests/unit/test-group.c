@@ -332,8 +332,10 @@ test_P1_every_octet_is_read_back (void)
           break;
         }
       tap_check_str ("step", hf_error_step (error), "read-back");
-      if (!hf_digest_equal (&chain, &bench.journal->chain))
-        tap_check_int ("chain moved at", lie_at, -1);
+      tap_check_int ("synced", bench.journal->segment->synced, HF_BLOCK);
+      /* a writer would let the journal go; here it is put back */
+      bench.journal->segment->written = bench.group.start;
+      bench.journal->chain = chain;
     }
   tap_check ("all of it", end > 800 + HF_BLOCK);
   lie_at = -1;

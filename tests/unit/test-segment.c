@@ -324,7 +324,7 @@ test_P1_path_check (void)
       tap_check (rows[i].name, hf_segment_write (segment, "x", 1, HF_BLOCK, NULL));
       segment->written = HF_BLOCK + 1;
       rows[i].deed (&place);
-      ok = hf_segment_sync (segment, &error);
+      ok = hf_segment_sync (segment, segment->written, &error);
       tap_check_int (rows[i].name, ok, rows[i].want == NULL);
       tap_check_int (rows[i].name, segment->synced, ok ? HF_BLOCK + 1 : HF_BLOCK);
       if (!ok)
@@ -367,7 +367,7 @@ test_P2_write_and_sync_failures (void)
       segment = activate (&place, 42, NULL);
       faults_fail (rows[i].call, ".bsmtp", 1, rows[i].number);
       tap_check (rows[i].name, !hf_segment_write (segment, "x", 1, HF_BLOCK, &error)
-                                 || (segment->written++, !hf_segment_sync (segment, &error)));
+                                 || (segment->written++, !hf_segment_sync (segment, segment->written, &error)));
       faults_reset ();
       tap_check_int (rows[i].name, error != NULL ? (gint) error->code : -1, rows[i].want);
       tap_check_int (rows[i].name, hf_error_errno (error), rows[i].number);
@@ -415,7 +415,7 @@ test_close_clean (void)
       place_init (&place);
       segment = activate (&place, 42, NULL);
       segment->written = 2 * HF_BLOCK;
-      tap_check (rows[i].name, hf_segment_sync (segment, NULL));
+      tap_check (rows[i].name, hf_segment_sync (segment, segment->written, NULL));
       if (rows[i].fail)
         faults_fail (FAULT_FTRUNCATE, NULL, 1, EIO);
       hf_segment_close_clean (segment);

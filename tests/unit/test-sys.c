@@ -308,6 +308,7 @@ test_kernel_knows (void)
   check_fails ("no descriptor", hf_sys.fs_type (-1, &type), EBADF);
   tap_check_int ("flag on a device", hf_sys.no_copy_on_write (null), -1);
   tap_check_int ("extents of a device", hf_sys.is_shared (null), -1);
+  check_fails ("written out, of nothing", hf_sys.write_out (-1, 0, 4096), EBADF);
   tap_check_int ("counted later, of /proc", hf_sys.unseen ("/proc", &type), -1);
   check_fails ("counted later, of nothing", hf_sys.unseen ("/nonexistent", &type), ENOENT);
   hf_sys_close (&proc);
