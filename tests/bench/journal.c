@@ -32,10 +32,11 @@ typedef struct
 
 /* ---- what the writer syncs, seen through the table of system calls ---- */
 
-/* Only the writer's thread calls fdatasync(), and only for a segment. */
-static int synced_fd = -1;
-static guint64 unsynced;
-static GArray *batches; /* of guint64 */
+/* Only the writer's threads call fdatasync(), and only for a segment.  A group may be
+ * synced while the next is written, so what tells where it ends is its padding. */
+static _Atomic int synced_fd = -1;
+static guint64 unsynced; /* the writer's thread alone writes segments */
+static GArray *batches;  /* of guint64 */
 
 static ssize_t
 count_pwrite (int fd, const void *data, size_t size, off_t offset)
@@ -43,7 +44,14 @@ count_pwrite (int fd, const void *data, size_t size, off_t offset)
   const ssize_t n = hf_sys_real.pwrite (fd, data, size, offset);
 
   if (fd == synced_fd && n > 0)
-    unsynced += (guint64) n;
+    {
+      unsynced += (guint64) n;
+      if ((offset + n) % HF_BLOCK == 0)
+        {
+          g_array_append_val (batches, unsynced);
+          unsynced = 0;
+        }
+    }
   return n;
 }
 
@@ -52,10 +60,7 @@ count_fdatasync (int fd)
 {
   const int failed = hf_sys_real.fdatasync (fd);
 
-  if (fd == synced_fd && unsynced > 0)
-    g_array_append_val (batches, unsynced);
   synced_fd = fd;
-  unsynced = 0;
   return failed;
 }
 

@@ -1,11 +1,13 @@
 /* limit.c - how fast a disk takes batches: the most a journal could reach
  *
- *   limit -f FILE (-l LIST | -b OCTETS -n BATCHES [-k MESSAGES]) [-j]
+ *   limit -f FILE (-l LIST | -b OCTETS -n BATCHES [-k MESSAGES]) [-z] [-j]
  *
  * Writes batches by pwrite() and fdatasync() onto a file that was written
  * ahead with NULs and synced, each on a boundary of 4,096 octets, and does
  * nothing else.  LIST holds a batch a line: its octets, and how many messages
- * were in it.  FILE is made, filled before the clock starts, and removed.
+ * were in it.  FILE is made, filled before the clock starts, and removed.  With
+ * -z as many NULs are written beside it into FILE.next, as a journal makes the
+ * next segment ready while it writes this one.
  */
 #include <config.h>
 
@@ -14,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +98,69 @@ make_file (const gchar *path, guint64 size, GError **error)
   return -1;
 }
 
+/* ---- the next segment ---- */
+
+#define SEGMENT (G_GUINT64_CONSTANT (64) << 20)
+
+typedef struct
+{
+  gchar *path; /* NULL: none is made */
+  pthread_t thread;
+  gint wanted; /* segments; atomic */
+  gint stop;
+} Next;
+
+static gpointer
+make_segments (gpointer data)
+{
+  Next *self = data;
+
+  for (gint made = 0; !g_atomic_int_get (&self->stop);)
+    {
+      int fd;
+
+      if (made == g_atomic_int_get (&self->wanted))
+        {
+          g_usleep (1000);
+          continue;
+        }
+      fd = make_file (self->path, SEGMENT, NULL);
+      hf_sys_close (&fd);
+      unlink (self->path);
+      made++;
+    }
+  return NULL;
+}
+
 static gboolean
-write_batches (int fd, guint64 size, const GArray *batches, guint64 largest, GError **error)
+next_start (Next *self, const gchar *path, gboolean wanted, GError **error)
+{
+  gint failed;
+
+  *self = (Next){ .path = wanted ? g_strconcat (path, ".next", NULL) : NULL };
+  failed = wanted ? pthread_create (&self->thread, NULL, make_segments, self) : 0;
+  if (failed == 0)
+    return TRUE;
+  g_clear_pointer (&self->path, g_free);
+  return hf_error_set_errno (error, failed, "thread", "cannot start a thread");
+}
+
+static void
+next_stop (Next *self)
+{
+  g_atomic_int_set (&self->stop, TRUE);
+  if (self->path != NULL)
+    pthread_join (self->thread, NULL);
+  g_free (self->path);
+}
+
+/* ---- the batches ---- */
+
+static gboolean
+write_batches (int fd, guint64 size, const GArray *batches, guint64 largest, Next *next, GError **error)
 {
   g_autofree guint8 *data = g_malloc (largest);
-  guint64 offset = 0;
+  guint64 offset = 0, written = 0;
 
   memset (data, 'x', largest);
   for (guint i = 0; i < batches->len; i++)
@@ -111,6 +172,8 @@ write_batches (int fd, guint64 size, const GArray *batches, guint64 largest, GEr
       if (hf_sys_pwrite_all (fd, data, octets, (off_t) offset) < 0 || fdatasync (fd) < 0)
         return hf_error_set_errno (error, errno, "write", "cannot write a batch");
       offset += octets;
+      written += octets;
+      g_atomic_int_set (&next->wanted, (gint) (written / SEGMENT) + 1);
     }
   return TRUE;
 }
@@ -130,8 +193,9 @@ print_result (gboolean json, guint batches, guint64 octets, guint64 messages, gd
 }
 
 static gboolean
-run (const gchar *path, const GArray *batches, gboolean json, GError **error)
+run (const gchar *path, const GArray *batches, gboolean with_next, gboolean json, GError **error)
 {
+  Next next;
   guint64 octets = 0, messages = 0, largest = 0, size;
   gint64 started;
   gboolean written;
@@ -149,11 +213,13 @@ run (const gchar *path, const GArray *batches, gboolean json, GError **error)
   fd = make_file (path, size, error);
   if (fd < 0)
     return FALSE;
+  written = next_start (&next, path, with_next, error);
   started = g_get_monotonic_time ();
-  written = write_batches (fd, size, batches, largest, error);
+  written = written && write_batches (fd, size, batches, largest, &next, error);
   if (written)
     print_result (json, batches->len, octets, messages,
                   (gdouble) MAX (g_get_monotonic_time () - started, 1) / 1e6);
+  next_stop (&next);
   close (fd);
   unlink (path);
   return written;
@@ -162,7 +228,7 @@ run (const gchar *path, const GArray *batches, gboolean json, GError **error)
 static int
 usage (void)
 {
-  fputs ("usage: limit -f FILE (-l LIST | -b OCTETS -n BATCHES [-k MESSAGES]) [-j]\n", stderr);
+  fputs ("usage: limit -f FILE (-l LIST | -b OCTETS -n BATCHES [-k MESSAGES]) [-z] [-j]\n", stderr);
   return 2;
 }
 
@@ -172,12 +238,12 @@ main (int argc, char **argv)
   const gchar *path = NULL, *list = NULL;
   Batch batch = { 0, 1 };
   guint64 count = 0;
-  gboolean json = FALSE;
+  gboolean json = FALSE, with_next = FALSE;
   g_autoptr (GArray) batches = g_array_new (FALSE, FALSE, sizeof (Batch));
   g_autoptr (GError) error = NULL;
   int option;
 
-  while ((option = getopt (argc, argv, "f:l:b:n:k:j")) != -1)
+  while ((option = getopt (argc, argv, "f:l:b:n:k:zj")) != -1)
     switch (option)
       {
       case 'f':
@@ -196,6 +262,9 @@ main (int argc, char **argv)
       case 'k':
         batch.messages = g_ascii_strtoull (optarg, NULL, 10);
         break;
+      case 'z':
+        with_next = TRUE;
+        break;
       case 'j':
         json = TRUE;
         break;
@@ -206,7 +275,7 @@ main (int argc, char **argv)
     return usage ();
   for (guint64 i = 0; list == NULL && i < count; i++)
     g_array_append_val (batches, batch);
-  if ((list != NULL && !read_list (list, batches, &error)) || !run (path, batches, json, &error))
+  if ((list != NULL && !read_list (list, batches, &error)) || !run (path, batches, with_next, json, &error))
     {
       fprintf (stderr, "limit: %s\n", error->message);
       return 1;

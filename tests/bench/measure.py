@@ -20,12 +20,14 @@ from lib.postfix import Postfix
 from .subjects import Holdfast, Nothing, OpenDkim, cpu_seconds, peak_memory
 
 CONNECTIONS = 20
+MANY = 100
 MESSAGE = 10 * 1024
 
 PLAIN = "do nothing"
 NO_REPLY = "do nothing, no replies"
 NO_FILTER = "no filter"
 HOLDFAST = "Holdfast"
+WITH_NEXT = "limit, NULs beside it"
 
 
 def program(name):
@@ -153,22 +155,28 @@ def behind_postfix(place, plan):
 
 
 def journal_alone(place, plan):
-    """The writer without a filter, and the loop that writes the same octets."""
+    """The writer without a filter, and the loop that writes the same octets, with few and with many waiting."""
+    return {f"Journal, {waiting} waiting": journal_with(place, plan, waiting) for waiting in (CONNECTIONS, MANY)}
+
+
+def journal_with(place, plan, waiting):
     samples = collections.defaultdict(list)
     parent = pathlib.Path(plan.spool or place.dir)
     for number in range(plan.rounds):
-        spool, batches = parent / f"journal-{os.getpid()}-{number}", place.dir / "batches"
+        spool, batches = parent / f"journal-{os.getpid()}-{waiting}-{number}", place.dir / "batches"
         spool.mkdir()
         place.defer(shutil.rmtree, spool, ignore_errors=True)
-        writer = run_json([program("journal"), "-d", spool, "-n", plan.messages, "-b", MESSAGE, "-q", CONNECTIONS,
-                           "-l", batches, "-j"])
+        samples["journal"].append(run_json([program("journal"), "-d", spool, "-n", plan.messages, "-b", MESSAGE,
+                                            "-q", waiting, "-l", batches, "-j"]))
         shutil.rmtree(spool)
-        limit = run_json([program("limit"), "-f", parent / f"limit-{os.getpid()}", "-l", batches, "-j"])
-        samples["journal"].append(writer)
-        samples["limit"].append(limit)
-        tell(f"journal, round {number + 1}: {writer['messages_per_second']:.0f} messages/s in "
-             f"{writer['batches_per_second']:.0f} batches/s; limit {limit['messages_per_second']:.0f} messages/s")
-    return {"Journal": {"samples": samples, "baselines": ["limit"]}}
+        loop = [program("limit"), "-f", parent / f"limit-{os.getpid()}", "-l", batches, "-j"]
+        samples["limit"].append(run_json(loop))
+        samples[WITH_NEXT].append(run_json(loop + ["-z"]))
+        told = {name: f"{own[-1]['messages_per_second']:.0f}" for name, own in samples.items()}
+        tell(f"journal, {waiting} waiting, round {number + 1}: {told['journal']} messages/s in "
+             f"{samples['journal'][-1]['batches_per_second']:.0f} batches/s; limit {told['limit']}, and {told[WITH_NEXT]} "
+             "with NULs beside it")
+    return {"samples": samples, "baselines": ["limit", WITH_NEXT]}
 
 
 def memory(place, plan):
