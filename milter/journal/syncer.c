@@ -7,7 +7,7 @@
 
 typedef struct
 {
-  HfGroup group;
+  HfGroup group;     /* the writer's until it was read back, then the syncer's until it is answered */
   /* under the syncer's mutex */
   guint records;
   gboolean was_read; /* back */

@@ -392,7 +392,7 @@ write_batch (HfWriter *self, GQueue *batch)
 /* Writes the batch, for which the segment has room, and leaves waiting for the disk
  * and the answers to the syncer. */
 static void
-write_ahead (HfWriter *self, GQueue *batch)
+hand_over_batch (HfWriter *self, GQueue *batch)
 {
   g_autoptr (GError) error = NULL;
   HfGroup *group = hf_syncer_next (self->syncer);
@@ -416,7 +416,7 @@ write_ahead (HfWriter *self, GQueue *batch)
 /* Are there so many small records, and nothing else to do, that a group of them is
  * to be written while another is synced? */
 static gboolean
-may_write_ahead (const HfWriter *self)
+may_hand_over (const HfWriter *self)
 {
   guint records;
 
@@ -428,7 +428,7 @@ static gboolean
 has_work (const HfWriter *self)
 {
   if (hf_syncer_held (self->syncer, NULL) > 0)
-    return may_write_ahead (self);
+    return may_hand_over (self);
   return self->sync_failed || self->small.length > 0 || self->large.length > 0 || self->hopeful
          || (self->journal != NULL && (self->voids->len > 0 || self->doubted));
 }
@@ -493,22 +493,22 @@ take_batch (HfWriter *self, GQueue *batch, gboolean *large_next)
   take_small (self, batch, self->small.length);
 }
 
-/* With the mutex held: what to write, and whether ahead of a sync.  Nothing, when it
+/* With the mutex held: what to write, and whether to hand it over.  Nothing, when it
  * has to wait for what was handed over: it may be abandoned meanwhile. */
 static gboolean
 choose (HfWriter *self, GQueue *batch, gboolean *large_next)
 {
   const gboolean held = hf_syncer_held (self->syncer, NULL) > 0;
-  const gboolean ahead = may_write_ahead (self);
+  const gboolean hands_over = may_hand_over (self);
 
-  if (ahead)
+  if (hands_over)
     take_small (self, batch, held || self->small.length < 2 * MANY ? self->small.length : self->small.length / 2);
   else if (!held && !self->sync_failed)
     take_batch (self, batch, large_next);
-  return ahead;
+  return hands_over;
 }
 
-/* When nothing can be written ahead.  TRUE: something was written, or tried. */
+/* When nothing can be handed over.  TRUE: something was written, or tried. */
 static gboolean
 write_or_look (HfWriter *self, GQueue *batch, gboolean doubted)
 {
@@ -533,10 +533,10 @@ static gboolean
 turn (HfWriter *self, gboolean *large_next)
 {
   GQueue batch = G_QUEUE_INIT;
-  gboolean doubted, ahead, wrote = FALSE;
+  gboolean doubted, hands_over, wrote = FALSE;
 
   wait_for_work (self);
-  ahead = choose (self, &batch, large_next);
+  hands_over = choose (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
       && hf_syncer_held (self->syncer, NULL) == 0 && !self->sync_failed
       && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
@@ -544,12 +544,12 @@ turn (HfWriter *self, gboolean *large_next)
       self->closed = TRUE;
       return FALSE;
     }
-  doubted = self->doubted && !ahead;
-  self->doubted = self->doubted && ahead;
+  doubted = self->doubted && !hands_over;
+  self->doubted = self->doubted && hands_over;
   self->busy_since_ms = hf_sys_monotonic_ms ();
   pthread_mutex_unlock (&self->mutex);
-  if (ahead && hf_journal_has_room (self->journal, batch_size (&batch, 0)))
-    write_ahead (self, &batch);
+  if (hands_over && hf_journal_has_room (self->journal, batch_size (&batch, 0)))
+    hand_over_batch (self, &batch);
   else
     wrote = write_or_look (self, &batch, doubted);
   drop_all (&self->dropped);
@@ -696,7 +696,7 @@ hf_writer_submit (HfWriter *self, HfCommit *commit)
     {
       hf_commit_ref (commit);
       g_queue_push_tail (hf_commit_record_size (commit) > SMALL_RECORD ? &self->large : &self->small, commit);
-      if (hf_syncer_held (self->syncer, NULL) == 0 || may_write_ahead (self))
+      if (hf_syncer_held (self->syncer, NULL) == 0 || may_hand_over (self))
         pthread_cond_signal (&self->work);
     }
   pthread_mutex_unlock (&self->mutex);

@@ -110,7 +110,7 @@ typedef struct
 {
   gint lives;
   gint calls;     /* recorded */
-  gint ahead;     /* groups written while another was synced */
+  gint overlaps;  /* groups written while another was synced */
   gint states;
   gint starts;
   gint sent;      /* mails, those behind a start included */
@@ -474,7 +474,7 @@ record_life (Explorer *self, FtRecording *recording)
   ft_recorder_begin (recording, spool);
   ft_life_init (&life, spool, self->job->write_ahead, &self->account);
   self->job->live (&life);
-  g_atomic_int_add (&self->job->figures->ahead, (gint) ft_recorder_ahead ());
+  g_atomic_int_add (&self->job->figures->overlaps, (gint) ft_recorder_overlaps ());
   ft_recorder_end ();
   ft_life_clear (&life);
   g_atomic_int_inc (&self->job->figures->lives);
@@ -567,7 +567,7 @@ test_P1_rush (void)
 {
   const Figures figures = lose_power ("rush", live_rush, TRUE);
 
-  tap_check ("groups were under way together", figures.ahead > 0);
+  tap_check ("groups were under way together", figures.overlaps > 0);
 }
 
 static void

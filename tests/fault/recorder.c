@@ -23,7 +23,7 @@ static struct
   gchar *directory;
   guint nodes[MOST_DESCRIPTORS]; /* node + 1; 0: not recorded */
   guint fail_sync; /* the so manieth from now on; 0: none */
-  guint ahead;
+  guint overlaps;
   gint slow_ms, writes; /* atomic */
   void (*hook) (gpointer data);
   gpointer hook_data;
@@ -344,7 +344,7 @@ static int
 record_write_out (int fd, off_t offset, off_t length)
 {
   lock ();
-  state.ahead++;
+  state.overlaps++;
   unlock ();
   return hf_sys_real.write_out (fd, offset, length);
 }
@@ -458,7 +458,7 @@ ft_recorder_begin (FtRecording *recording, const gchar *directory)
   state.directory = g_strdup (directory);
   state.fail_sync = 0;
   g_atomic_int_set (&state.slow_ms, 0);
-  state.ahead = 0;
+  state.overlaps = 0;
   state.hook = NULL;
   memset (state.nodes, 0, sizeof state.nodes);
   unlock ();
@@ -506,14 +506,14 @@ ft_recorder_slow_sync (guint ms)
 }
 
 guint
-ft_recorder_ahead (void)
+ft_recorder_overlaps (void)
 {
-  guint ahead;
+  guint overlaps;
 
   lock ();
-  ahead = state.ahead;
+  overlaps = state.overlaps;
   unlock ();
-  return ahead;
+  return overlaps;
 }
 
 void

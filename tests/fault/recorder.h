@@ -69,7 +69,7 @@ void ft_recorder_fail_sync (guint nth);
 void ft_recorder_slow_sync (guint ms);
 
 /* How often a group was written while another was synced, since the recording began. */
-guint ft_recorder_ahead (void);
+guint ft_recorder_overlaps (void);
 
 /* @hook is called once, before the next fdatasync is done. */
 void ft_recorder_at_sync (void (*hook) (gpointer data), gpointer data);

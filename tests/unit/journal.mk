@@ -17,7 +17,7 @@ UNIT_TESTS += \
 	tests/unit/test-commit \
 	tests/unit/test-group \
 	tests/unit/test-writer \
-	tests/unit/test-writer-ahead \
+	tests/unit/test-writer-overlap \
 	tests/unit/test-writer-stop \
 	tests/unit/test-view \
 	tests/unit/test-stage \
@@ -59,8 +59,8 @@ tests_unit_test_group_SOURCES = tests/unit/test-group.c
 tests_unit_test_group_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_writer_SOURCES = tests/unit/test-writer.c
 tests_unit_test_writer_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
-tests_unit_test_writer_ahead_SOURCES = tests/unit/test-writer-ahead.c
-tests_unit_test_writer_ahead_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_writer_overlap_SOURCES = tests/unit/test-writer-overlap.c
+tests_unit_test_writer_overlap_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_writer_stop_SOURCES = tests/unit/test-writer-stop.c
 tests_unit_test_writer_stop_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_view_SOURCES = tests/unit/test-view.c

@@ -1,4 +1,4 @@
-/* test-writer-ahead.c - the promises while one group is written and another synced
+/* test-writer-overlap.c - the promises while one group is written and another synced
  *
  * Each test holds the writer in a sync until a queue has grown, and so has two
  * groups under way: TOGETHER records that are being synced, and as many that are
@@ -655,5 +655,5 @@ main (int argc, char **argv)
   };
 
   faults_install ();
-  return tap_run ("writer-ahead", tests, argc, argv);
+  return tap_run ("writer-overlap", tests, argc, argv);
 }
