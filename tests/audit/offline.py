@@ -31,7 +31,7 @@ UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
 LOST = {"recipient@example.net": ("lost", None)}
 JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
 MESSAGE = head("offline") + lines("Text.")
-AFTER = 1795378000   # seconds since 1970, behind all times that are written here
+AFTER = int(BIRTH.timestamp()) + 3600   # seconds since 1970, behind all times that are written here
 
 
 def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
@@ -41,8 +41,22 @@ def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
 
 
 def log_text(rows):
-    return "".join(f"2026-11-22T20:{18 + (5 + second) // 60:02}:{(5 + second) % 60:02}.000000+00:00 mx postfix/{daemon}[7]: {text}\n"
+    return "".join(f"{moment(second).isoformat(timespec='microseconds')} mx postfix/{daemon}[7]: {text}\n"
                    for second, daemon, text in rows)
+
+
+def moment(second):
+    return BIRTH + datetime.timedelta(seconds=second)
+
+
+def bsd_stamp(time):
+    return f"{time:%b} {time.day:2} {time:%H:%M:%S}"
+
+
+def clocks_back():
+    """The last Sunday of the last October that is over, when the clocks of Berlin are put back."""
+    day = datetime.date(BIRTH.year if BIRTH.month > 10 else BIRTH.year - 1, 10, 31)
+    return day - datetime.timedelta(days=(day.weekday() + 1) % 7)
 
 
 def bsd_text(stamp, parts):
@@ -183,7 +197,7 @@ class Cases:
 
     def forms_of_a_line(self):
         made = self.site([(0, "AAAA01")], audit__gap_after="7d")
-        self.write(made.log_path, "".join(f"<22>1 2026-11-22T20:18:05.1Z mx postfix/{daemon} 7 - - {text}\n" for daemon, text in story("AAAA01")))
+        self.write(made.log_path, "".join(f"<22>1 {BIRTH:%Y-%m-%dT%H:%M:%S}.1Z mx postfix/{daemon} 7 - - {text}\n" for daemon, text in story("AAAA01")))
         expect(STRANGE not in self.once(made), "a log of RFC 5424 is called strange")
         equal(self.fates(made), [RELAYED], "fates")
         made = self.site([(0, "AAAA01")], audit__gap_after="7d")
@@ -202,19 +216,20 @@ class Cases:
         self.once(made)
         equal(self.fates(made), [{"recipient@example.net": ("open", None)}], "the fate of mail that is deferred")
 
-    def january_in_november(self):
-        """A machine whose clock is lost begins in January; what follows is of November again."""
+    def forty_days_off(self):
+        """A machine whose clock is lost begins forty days off, as in January of a November; what follows is in time again."""
+        lost = (BIRTH + datetime.timedelta(days=40)).replace(hour=0, minute=0, second=7)
         made = self.site([(0, "AAAA01"), (715, "AAAA02")], mta__filter_after="none")
-        self.write(made.log_path, bsd_text("Nov 22 20:18:06", story("AAAA01"))
-                   + bsd_text("Jan  1 00:00:07", [("master", "daemon started -- version 3.7.11, configuration /etc/postfix")])
-                   + bsd_text("Nov 22 20:30:01", [part for part in story("AAAA02") if part[0] != "smtp"]))
+        self.write(made.log_path, bsd_text(bsd_stamp(moment(1)), story("AAAA01"))
+                   + bsd_text(bsd_stamp(lost), [("master", "daemon started -- version 3.7.11, configuration /etc/postfix")])
+                   + bsd_text(bsd_stamp(moment(716)), [part for part in story("AAAA02") if part[0] != "smtp"]))
         expect(GAP not in self.once(made), "a gap was told where none is")
         equal(self.fates(made), [RELAYED, LOST], "fates")
 
     def hour_that_comes_twice(self):
-        """Half past two in the second hour of 2026-10-25 that the clocks of Berlin call so."""
-        made = self.site([(seconds_after_birth("2026-10-25T01:30:00"), "AAAA01")], mta__filter_after="none")
-        self.write(made.log_path, bsd_text("Oct 25 02:30:01", [part for part in story("AAAA01") if part[0] != "smtp"]))
+        """Half past two in the second hour that the clocks of Berlin call so."""
+        made = self.site([(seconds_after_birth(f"{clocks_back()}T01:30:00"), "AAAA01")], mta__filter_after="none")
+        self.write(made.log_path, bsd_text(f"Oct {clocks_back().day} 02:30:01", [part for part in story("AAAA01") if part[0] != "smtp"]))
         self.once(made, zone="Europe/Berlin")
         equal(self.fates(made), [LOST], "fates")
 
@@ -441,7 +456,7 @@ class Cases:
         made = self.site([(0, "AAAA01"), (5, "AAAA02")], mta__log=f"journald:{journal}")
         rows = log_lines("AAAA01", 1) + log_lines("AAAA02", 6)
         for number, part in enumerate((rows[:4], rows[4:])):
-            export = "".join(f"__REALTIME_TIMESTAMP={(1795378685 + second) * 1000000}\n__MONOTONIC_TIMESTAMP={second * 1000000}\n"
+            export = "".join(f"__REALTIME_TIMESTAMP={(int(BIRTH.timestamp()) + second) * 1000000}\n__MONOTONIC_TIMESTAMP={second * 1000000}\n"
                              f"_BOOT_ID=5f5d0a1b7c3e4f60812233445566778f\n_HOSTNAME=mx\n_UID=104\n_PID=7\n"
                              f"_EXE=/usr/lib/postfix/sbin/{daemon}\nSYSLOG_IDENTIFIER=postfix/{daemon}\nMESSAGE={text}\n\n"
                              for second, daemon, text in part)
@@ -456,7 +471,7 @@ def main():
     with Lab("offline") as place:
         cases = Cases(place)
         names = ("silent_from_the_start", "log_misnamed", "log_gone", "queue_unseen", "silent_later", "slow_logger",
-                 "forms_of_a_line", "line_of_the_future", "january_in_november", "hour_that_comes_twice",
+                 "forms_of_a_line", "line_of_the_future", "forty_days_off", "hour_that_comes_twice",
                  "rotated_while_away", "books_gone", "damaged_and_killed", "carried_is_entered",
                  "carried_is_not_void", "carried_again_later", "log_knows_more_than_carried", "carried_and_damaged",
                  "carried_and_unreadable", "passed_on_and_delivered", "passed_on_and_waiting", "passed_on_and_lost",

@@ -74,7 +74,7 @@ class Cases:
         expect("has never run" in made.command("status", check=False).stdout.decode(), "it does not say that no books are kept")
 
     def forecast(self):
-        """Mail of 2026-11-22 is days old; nothing goes by itself while no auditor runs."""
+        """Mail of yesterday; nothing goes by itself while no auditor runs."""
         made = self.spool()
         found, _ = self.look(made)
         equal(found["forecast"]["kept_ms"], None, "how long mail is kept")

@@ -18,7 +18,7 @@ from lib import lab, tap  # noqa: E402
 from lib.holdfast import USER, program  # noqa: E402
 from lib.lab import Lab, run  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
-from lib.segment import Segment  # noqa: E402
+from lib.segment import Segment, time_text  # noqa: E402
 from lib.spool import Spool, whole  # noqa: E402
 from lib.tap import equal, expect, wait_for  # noqa: E402
 
@@ -103,7 +103,7 @@ class Cases:
     def filters(self):
         made = self.spool()
         ids = self.journal(made)
-        whole(made.command("settle", "--yes", "--reason", "why", "--until", "2026-11-22T20:18:30Z"), 0, "settle by time")
+        whole(made.command("settle", "--yes", "--reason", "why", "--until", time_text(25)), 0, "settle by time")
         settled = {identity for identity, states in made.states().items() if "settled" in states.values()}
         equal(settled, {ids[0][1], *ids[1]}, "messages settled")
         whole(made.command("settle", "--yes", "--reason", "why", "--recipient", "two@example.net", ids[2][0]), 0, "one recipient")
@@ -210,7 +210,7 @@ class Cases:
 
     def gone_copies_are_settled_by_filter(self):
         made, gone = self.without_copies()
-        one = ["--recipient", "one@example.net", "--since", gone[0]["at"], "--until", "2026-11-22T20:18:30Z"]
+        one = ["--recipient", "one@example.net", "--since", gone[0]["at"], "--until", time_text(25)]
         whole(made.command("settle", "--yes", "--reason", "why", *one), 0, "one recipient")
         for record in gone:
             equal(made.states()[record["id"]], {"one@example.net": "settled", "two@example.net": "provisional"}, "states")

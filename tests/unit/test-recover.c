@@ -77,7 +77,7 @@ test_torn_rule_add (void)
       HfItem item = { .group = rows[i].group, .offset = rows[i].offset };
 
       hf_torn_rule_add (&rule, &item);
-      tap_check_int (rows[i].name, rule.last_group, rows[i].want);
+      tap_check_int (rows[i].name, rule.told, rows[i].want);
     }
 }
 
