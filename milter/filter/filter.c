@@ -232,13 +232,19 @@ hf_filter_wait_answers (HfFilter *self)
     g_usleep ((ANSWER_MS - passed_ms) * 1000);
 }
 
+void
+hf_filter_turn_away (HfFilter *self)
+{
+  g_atomic_int_set (&self->draining, TRUE);
+}
+
 gboolean
 hf_filter_drain (HfFilter *self, gint64 limit_ms)
 {
   const gint64 until_ms = hf_sys_monotonic_ms () + limit_ms;
   gboolean finished;
 
-  g_atomic_int_set (&self->draining, TRUE);
+  hf_filter_turn_away (self);
   while (g_atomic_int_get (&self->open) > 0 && hf_sys_monotonic_ms () < until_ms)
     g_usleep (5000);
   finished = g_atomic_int_get (&self->open) == 0;

@@ -50,6 +50,10 @@ void hf_filter_note_answer (HfFilter *self);
  * Touches no disk. */
 gboolean hf_filter_admit (HfFilter *self, GError **error);
 
+/* From here on no new mail is admitted; hf_filter_drain() does it, too.  For who
+ * tells of the stop first: what is told must be so.  Threads: any. */
+void hf_filter_turn_away (HfFilter *self);
+
 /**
  * hf_filter_drain:
  * @limit_ms: at most

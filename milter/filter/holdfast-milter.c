@@ -166,6 +166,7 @@ stop (HfFilter *filter, const HfConfig *config)
   gboolean finished;
   g_autofree gchar *open = NULL;
 
+  hf_filter_turn_away (filter);
   hf_event (HF_EVENT_STOPPING, NULL, NULL);
   finished = hf_filter_drain (filter, config->milter_drain_limit);
   hf_filter_wait_answers (filter);
