@@ -10,6 +10,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/ground.c milter/journal/ground.h \
 	milter/journal/group.c milter/journal/group.h \
 	milter/journal/journal.c milter/journal/journal.h \
+	milter/journal/keeper.c milter/journal/keeper.h \
 	milter/journal/place.c milter/journal/place.h \
 	milter/journal/reader.c milter/journal/reader.h \
 	milter/journal/readers.c milter/journal/readers.h \
@@ -19,6 +20,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/space.c milter/journal/space.h \
 	milter/journal/spare.c milter/journal/spare.h \
 	milter/journal/statement.c milter/journal/statement.h \
+	milter/journal/syncer.c milter/journal/syncer.h \
 	milter/journal/trim.c milter/journal/trim.h \
 	milter/journal/trimmed.c milter/journal/trimmed.h \
 	milter/journal/usage.c milter/journal/usage.h \
@@ -26,5 +28,5 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/who.c milter/journal/who.h \
 	milter/journal/window.c milter/journal/window.h \
 	milter/journal/wire.c milter/journal/wire.h \
-	milter/journal/syncer.c milter/journal/syncer.h milter/journal/writer.c milter/journal/writer.h
+	milter/journal/writer.c milter/journal/writer.h
 JOURNAL_LIBS = milter/journal/libjournal.a $(CRYPTO_LIBS) $(BASE_LIBS)

@@ -24,7 +24,7 @@ typedef struct
 typedef struct
 {
   guint64 synced;     /* lower bound of what was synced */
-  guint64 told; /* likewise, by what records that can be read say */
+  guint64 told;       /* likewise, by what records that can be read say */
   guint64 end;        /* offset of the line that closes it; 0: there is none */
 } HfTornRule;
 

@@ -14,6 +14,7 @@
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
+#include "milter/journal/keeper.h"
 #include "milter/journal/syncer.h"
 #include "milter/journal/writer.h"
 
@@ -23,10 +24,6 @@
 #define SMALL_RECORD (1024 * 1024)
 #define GROUP_LIMIT (4 * 1024 * 1024)
 #define MANY 8 /* records that are worth a sync of their own */
-#define RETRY_MS 1000 /* also how often an idle journal is looked at */
-/* A journal that opens and then takes nothing costs a segment each time, so with
- * each time the next is further off, up to so many times RETRY_MS. */
-#define MOST_RETRIES 16
 /* How long the last group's time tells what the next may take.  When MAIL is
  * turned away for it nothing is written, so it has to be forgotten again. */
 #define REMEMBER_MS 5000
@@ -36,6 +33,7 @@ struct HfWriter
   gint refs; /* the owner's and the thread's */
   HfJournalParameters parameters;
   HfSyncer *syncer;
+  HfKeeper keeper; /* the thread's, but for what is anybody's */
   pthread_mutex_t mutex;
   pthread_cond_t work;
   pthread_cond_t ended;
@@ -47,7 +45,6 @@ struct HfWriter
   gboolean closed;     /* the thread takes nothing more */
   gboolean doubted;
   gboolean has_ended;
-  GError *away;        /* why the journal is not open; NULL when it is */
   gint64 busy_since_ms; /* 0: idle */
   gint64 last_ms;      /* of the last group */
   gint64 ended_ms;     /* when that was */
@@ -55,16 +52,7 @@ struct HfWriter
   gboolean sync_failed; /* of a group that was handed over: the journal is to be let go */
   GArray *voids;       /* of HfVoid, waiting to be written; the thread may read them without, while none is handed over */
 
-  /* the syncer's while it holds a group, else the thread's */
-  gboolean proved;     /* the journal took a group since it was opened */
-
   /* the thread's own */
-  HfJournal *journal;
-  guint64 min_seq;
-  gint64 tried_ms;
-  gboolean away_told;
-  gboolean hopeful;    /* it was lost after that: try again at once */
-  guint vain;          /* how often in a row it was lost without */
   GQueue dropped;      /* of HfCommit: abandoned before they were begun */
 };
 
@@ -93,7 +81,7 @@ hf_writer_unref (HfWriter *self)
   drop_all (&self->large);
   hf_syncer_free (self->syncer);
   g_array_unref (self->voids);
-  g_clear_error (&self->away);
+  hf_keeper_clear (&self->keeper);
   g_free (self->parameters.spool);
   g_free (self->parameters.host);
   g_free (self->parameters.instance);
@@ -102,91 +90,6 @@ hf_writer_unref (HfWriter *self)
   pthread_cond_destroy (&self->work);
   pthread_cond_destroy (&self->ended);
   g_free (self);
-}
-
-/* ---- the journal's coming and going ---- */
-
-static void
-set_away (HfWriter *self, const GError *error)
-{
-  pthread_mutex_lock (&self->mutex);
-  g_clear_error (&self->away);
-  if (error != NULL)
-    self->away = g_error_copy (error);
-  pthread_mutex_unlock (&self->mutex);
-}
-
-static void
-let_go_too (const HfWriter *self)
-{
-  if (self->parameters.let_go != NULL)
-    self->parameters.let_go (self->parameters.let_go_data);
-}
-
-/* Lets go of the file system after @error.  A journal that had worked is opened
- * again at once; each one more that fails costs a segment, so those wait. */
-static void
-lose_journal (HfWriter *self, const GError *error)
-{
-  self->hopeful = self->proved;
-  self->vain = self->proved ? 0 : self->vain + 1;
-  self->proved = FALSE;
-  self->min_seq = self->journal->next_seq;
-  hf_event (HF_EVENT_SEGMENT_FAILED, error, "segment",
-            self->journal->segment != NULL ? self->journal->segment->path : NULL, NULL);
-  hf_journal_abandon (self->journal);
-  self->journal = NULL;
-  let_go_too (self);
-  set_away (self, error);
-}
-
-static gboolean
-open_journal (HfWriter *self, GError **error)
-{
-  g_autoptr (GError) failed = NULL;
-
-  self->hopeful = FALSE;
-  self->tried_ms = hf_sys_monotonic_ms ();
-  self->journal = hf_journal_open (&self->parameters, self->min_seq, &failed);
-  set_away (self, failed);
-  if (self->journal != NULL)
-    {
-      if (self->away_told)
-        hf_event (HF_EVENT_JOURNAL_BACK, NULL, NULL);
-      self->away_told = FALSE;
-      return TRUE;
-    }
-  let_go_too (self);
-  if (!self->away_told)
-    hf_event (HF_EVENT_JOURNAL_AWAY, failed, NULL);
-  self->away_told = TRUE;
-  g_propagate_error (error, g_steal_pointer (&failed));
-  return FALSE;
-}
-
-/* An attempt at each batch would turn a full disk into a busy one. */
-static gboolean
-is_too_early (const HfWriter *self)
-{
-  const gint64 wait_ms = self->vain > 0 ? RETRY_MS * MIN (1 << MIN (self->vain - 1, 8), MOST_RETRIES)
-                                        : self->away_told ? RETRY_MS : 0;
-
-  return hf_sys_monotonic_ms () - self->tried_ms < wait_ms;
-}
-
-static gboolean
-need_journal (HfWriter *self, GError **error)
-{
-  if (self->journal != NULL)
-    return TRUE;
-  if (is_too_early (self))
-    {
-      pthread_mutex_lock (&self->mutex);
-      g_propagate_error (error, g_error_copy (self->away));
-      pthread_mutex_unlock (&self->mutex);
-      return FALSE;
-    }
-  return open_journal (self, error);
 }
 
 /* ---- one group ---- */
@@ -247,11 +150,13 @@ answer_held (HfGroup *group, const GError *error, gpointer data)
   note_time (self, hf_syncer_since_ms (self->syncer));
   self->sync_failed |= error != NULL;
   pthread_mutex_unlock (&self->mutex);
-  self->proved |= error == NULL;
   if (error != NULL)
-    fail_group (self, group, error);
-  else
-    answer_group (self, group);
+    {
+      fail_group (self, group, error);
+      return;
+    }
+  hf_keeper_prove (&self->keeper);
+  answer_group (self, group);
 }
 
 static void
@@ -290,7 +195,7 @@ static gboolean
 add_voids (HfWriter *self, HfGroup *group, guint count, GError **error)
 {
   for (guint i = 0; i < count; i++)
-    if (!hf_group_add_void (group, self->journal, &g_array_index (self->voids, HfVoid, i), error))
+    if (!hf_group_add_void (group, self->keeper.journal, &g_array_index (self->voids, HfVoid, i), error))
       return FALSE;
   return TRUE;
 }
@@ -307,7 +212,7 @@ add_batch (HfWriter *self, HfGroup *group, GQueue *batch, GError **error)
       g_autoptr (GError) failed = NULL;
       g_autoptr (HfCommit) owned G_GNUC_UNUSED = commit;
 
-      switch (hf_group_add (group, self->journal, commit, &failed))
+      switch (hf_group_add (group, self->keeper.journal, commit, &failed))
         {
         case HF_GROUP_ADDED:
           break;
@@ -315,7 +220,7 @@ add_batch (HfWriter *self, HfGroup *group, GQueue *batch, GError **error)
           hf_commit_decide (commit, g_steal_pointer (&failed));
           break;
         case HF_GROUP_BROKEN:
-          want_void (self, commit, self->journal->segment->seq, "commit failed");
+          want_void (self, commit, self->keeper.journal->segment->seq, "commit failed");
           hf_commit_decide (commit, g_error_copy (failed));
           g_propagate_error (error, g_steal_pointer (&failed));
           return FALSE;
@@ -346,7 +251,7 @@ drain (HfWriter *self, GError **error)
   pthread_mutex_lock (&self->mutex);
   self->sync_failed = FALSE;
   pthread_mutex_unlock (&self->mutex);
-  lose_journal (self, failed);
+  hf_keeper_lose (&self->keeper, failed);
   g_propagate_error (error, g_steal_pointer (&failed));
   return FALSE;
 }
@@ -359,32 +264,33 @@ write_batch (HfWriter *self, GQueue *batch)
   const guint voids = MIN (self->voids->len, 1000);
   HfGroup *group = hf_syncer_next (self->syncer);
 
-  if (!need_journal (self, &error))
+  if (!hf_keeper_need (&self->keeper, &error))
     {
       fail_all (batch, error);
       return;
     }
-  if (!hf_journal_make_room (self->journal, batch_size (batch, voids), &error))
+  if (!hf_journal_make_room (self->keeper.journal, batch_size (batch, voids), &error))
     {
-      lose_journal (self, error);
+      hf_keeper_lose (&self->keeper, error);
       fail_all (batch, error);
       return;
     }
   /* all that may have taken long */
   for (guint left = batch->length; left > 0; left--)
     take_if_wanted (self, batch, batch);
-  hf_group_begin (group, self->journal);
+  hf_group_begin (group, self->keeper.journal);
   if (add_voids (self, group, voids, &error) && add_batch (self, group, batch, &error)
-      && (group->commits->len + voids == 0 || hf_group_commit (group, self->journal, &error)))
+      && (group->commits->len + voids == 0 || hf_group_commit (group, self->keeper.journal, &error)))
     {
-      self->proved |= group->commits->len + voids > 0;
+      if (group->commits->len + voids > 0)
+        hf_keeper_prove (&self->keeper);
       pthread_mutex_lock (&self->mutex);
       g_array_remove_range (self->voids, 0, voids);
       pthread_mutex_unlock (&self->mutex);
       answer_group (self, group);
       return;
     }
-  lose_journal (self, error);
+  hf_keeper_lose (&self->keeper, error);
   fail_group (self, group, error);
   fail_all (batch, error);
 }
@@ -397,17 +303,17 @@ hand_over_batch (HfWriter *self, GQueue *batch)
   g_autoptr (GError) error = NULL;
   HfGroup *group = hf_syncer_next (self->syncer);
 
-  hf_group_begin (group, self->journal);
+  hf_group_begin (group, self->keeper.journal);
   if (!add_batch (self, group, batch, &error)
-      || (group->commits->len > 0 && !hf_group_write (group, self->journal, &error)))
+      || (group->commits->len > 0 && !hf_group_write (group, self->keeper.journal, &error)))
     {
       /* what stands in front of it may be good */
       if (drain (self, NULL))
-        lose_journal (self, error);
+        hf_keeper_lose (&self->keeper, error);
       fail_group (self, group, error);
       fail_all (batch, error);
     }
-  else if (group->commits->len > 0 && !hf_syncer_hand_over (self->syncer, self->journal))
+  else if (group->commits->len > 0 && !hf_syncer_hand_over (self->syncer, self->keeper.journal))
     drain (self, NULL);
 }
 
@@ -416,21 +322,21 @@ hand_over_batch (HfWriter *self, GQueue *batch)
 /* Are there so many small records, and nothing else to do, that a group of them is
  * to be written while another is synced? */
 static gboolean
-may_hand_over (const HfWriter *self)
+may_hand_over (HfWriter *self)
 {
   guint records;
 
-  return self->away == NULL && !self->sync_failed && !self->stopping && self->large.length + self->voids->len == 0
+  return hf_keeper_check (&self->keeper, NULL) && !self->sync_failed && !self->stopping && self->large.length + self->voids->len == 0
          && hf_syncer_held (self->syncer, &records) < HF_SYNCER_GROUPS && self->small.length >= MAX (MANY, records);
 }
 
 static gboolean
-has_work (const HfWriter *self)
+has_work (HfWriter *self)
 {
   if (hf_syncer_held (self->syncer, NULL) > 0)
     return may_hand_over (self);
-  return self->sync_failed || self->small.length > 0 || self->large.length > 0 || self->hopeful
-         || (self->journal != NULL && (self->voids->len > 0 || self->doubted));
+  return self->sync_failed || self->small.length > 0 || self->large.length > 0 || self->keeper.hopeful
+         || (self->keeper.journal != NULL && (self->voids->len > 0 || self->doubted));
 }
 
 /* Waits for work, a stop, or the time to look after the journal. */
@@ -440,25 +346,10 @@ wait_for_work (HfWriter *self)
   struct timespec until;
 
   clock_gettime (CLOCK_MONOTONIC, &until);
-  until.tv_sec += RETRY_MS / 1000;
+  until.tv_sec += HF_KEEPER_RETRY_MS / 1000;
   while (!self->stopping && !has_work (self))
     if (pthread_cond_timedwait (&self->work, &self->mutex, &until) == ETIMEDOUT)
       return;
-}
-
-/* With nothing to write: is the journal still there, or again? */
-static void
-look_after_journal (HfWriter *self, gboolean doubted)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (self->journal == NULL)
-    {
-      if (self->hopeful || !is_too_early (self))
-        open_journal (self, NULL);
-    }
-  else if (!hf_journal_probe (self->journal, doubted, &error))
-    lose_journal (self, error);
 }
 
 /* At most @most small records, up to the limit. */
@@ -466,7 +357,7 @@ static void
 take_small (HfWriter *self, GQueue *batch, guint most)
 {
   /* A group larger than a segment would need one of its own. */
-  const guint64 limit = self->journal != NULL ? MIN (GROUP_LIMIT, self->journal->size / 4) : GROUP_LIMIT;
+  const guint64 limit = self->keeper.journal != NULL ? MIN (GROUP_LIMIT, self->keeper.journal->size / 4) : GROUP_LIMIT;
   guint64 size = 0;
 
   for (; most > 0 && size < limit; most--)
@@ -520,11 +411,11 @@ write_or_look (HfWriter *self, GQueue *batch, gboolean doubted)
       fail_all (batch, error);
       return FALSE;
     }
-  writes = batch->length > 0 || (self->voids->len > 0 && self->journal != NULL);
+  writes = batch->length > 0 || (self->voids->len > 0 && self->keeper.journal != NULL);
   if (writes)
     write_batch (self, batch);
   else
-    look_after_journal (self, doubted);
+    hf_keeper_look (&self->keeper, doubted);
   return writes;
 }
 
@@ -539,7 +430,7 @@ turn (HfWriter *self, gboolean *large_next)
   hands_over = choose (self, &batch, large_next);
   if (self->stopping && batch.length == 0 && self->small.length + self->large.length == 0
       && hf_syncer_held (self->syncer, NULL) == 0 && !self->sync_failed
-      && (self->voids->len == 0 || (self->journal == NULL && !self->hopeful)))
+      && (self->voids->len == 0 || (self->keeper.journal == NULL && !self->keeper.hopeful)))
     {
       self->closed = TRUE;
       return FALSE;
@@ -548,7 +439,7 @@ turn (HfWriter *self, gboolean *large_next)
   self->doubted = self->doubted && hands_over;
   self->busy_since_ms = hf_sys_monotonic_ms ();
   pthread_mutex_unlock (&self->mutex);
-  if (hands_over && hf_journal_has_room (self->journal, batch_size (&batch, 0)))
+  if (hands_over && hf_journal_has_room (self->keeper.journal, batch_size (&batch, 0)))
     hand_over_batch (self, &batch);
   else
     wrote = write_or_look (self, &batch, doubted);
@@ -572,9 +463,7 @@ end (HfWriter *self)
                 NULL);
     }
   hf_syncer_stop (self->syncer);
-  if (self->journal != NULL)
-    hf_journal_close (self->journal);
-  self->journal = NULL;
+  hf_keeper_close (&self->keeper);
 }
 
 static gpointer
@@ -626,12 +515,10 @@ hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GErro
   pthread_t thread;
   gint failed;
 
-  self->journal = hf_journal_open (&self->parameters, 1, error);
-  self->syncer = self->journal != NULL ? hf_syncer_start (&calls, error) : NULL;
-  if (self->syncer == NULL)
+  if (!hf_keeper_start (&self->keeper, &self->parameters, error)
+      || (self->syncer = hf_syncer_start (&calls, error)) == NULL)
     {
-      if (self->journal != NULL)
-        hf_journal_close (self->journal);
+      hf_keeper_close (&self->keeper);
       hf_writer_unref (self);
       return NULL;
     }
@@ -644,7 +531,7 @@ hf_writer_start (const HfJournalParameters *parameters, gint64 overdue_ms, GErro
     }
   hf_error_set_errno (error, failed, "writer-start", "cannot start the writer's thread");
   hf_syncer_stop (self->syncer);
-  hf_journal_close (self->journal);
+  hf_keeper_close (&self->keeper);
   hf_writer_unref (self);
   hf_writer_unref (self);
   return NULL;
@@ -670,8 +557,8 @@ hf_writer_check (HfWriter *self, GError **error)
   if (age_ms (self) > self->overdue_ms)
     ok = hf_error_set (error, HF_ERROR_LATE, "journal-latency", "journal has not answered for %" G_GINT64_FORMAT " s",
                        age_ms (self) / 1000);
-  else if (self->away != NULL)
-    ok = hf_error_set_again (error, HF_ERROR_BUSY, "journal-away", self->away);
+  else
+    ok = hf_keeper_check (&self->keeper, error);
   pthread_mutex_unlock (&self->mutex);
   return ok;
 }
