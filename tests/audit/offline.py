@@ -20,7 +20,7 @@ from lib.holdfast import program  # noqa: E402
 from lib.lab import Lab  # noqa: E402
 from lib.messages import head, lines  # noqa: E402
 from lib.postfixlog import story  # noqa: E402
-from lib.segment import BIRTH, CARRIED_FIRST, Segment  # noqa: E402
+from lib.segment import BIRTH, CARRIED_FIRST, Segment, moment  # noqa: E402
 from lib.spool import Spool  # noqa: E402
 from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
 
@@ -31,7 +31,7 @@ UNCONFIRMED = {"recipient@example.net": ("provisional", None)}
 LOST = {"recipient@example.net": ("lost", None)}
 JOURNAL_MAKER = "/lib/systemd/systemd-journal-remote"
 MESSAGE = head("offline") + lines("Text.")
-AFTER = int(BIRTH.timestamp()) + 3600   # seconds since 1970, behind all times that are written here
+AFTER = int(moment(3600).timestamp())   # seconds since 1970, behind all times that are written here
 
 
 def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
@@ -43,10 +43,6 @@ def log_lines(queue_id, second, *, parts=(0, 1, 2, 3, 4)):
 def log_text(rows):
     return "".join(f"{moment(second).isoformat(timespec='microseconds')} mx postfix/{daemon}[7]: {text}\n"
                    for second, daemon, text in rows)
-
-
-def moment(second):
-    return BIRTH + datetime.timedelta(seconds=second)
 
 
 def bsd_stamp(time):
@@ -456,7 +452,7 @@ class Cases:
         made = self.site([(0, "AAAA01"), (5, "AAAA02")], mta__log=f"journald:{journal}")
         rows = log_lines("AAAA01", 1) + log_lines("AAAA02", 6)
         for number, part in enumerate((rows[:4], rows[4:])):
-            export = "".join(f"__REALTIME_TIMESTAMP={(int(BIRTH.timestamp()) + second) * 1000000}\n__MONOTONIC_TIMESTAMP={second * 1000000}\n"
+            export = "".join(f"__REALTIME_TIMESTAMP={int(moment(second).timestamp()) * 1000000}\n__MONOTONIC_TIMESTAMP={second * 1000000}\n"
                              f"_BOOT_ID=5f5d0a1b7c3e4f60812233445566778f\n_HOSTNAME=mx\n_UID=104\n_PID=7\n"
                              f"_EXE=/usr/lib/postfix/sbin/{daemon}\nSYSLOG_IDENTIFIER=postfix/{daemon}\nMESSAGE={text}\n\n"
                              for second, daemon, text in part)

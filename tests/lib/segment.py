@@ -65,8 +65,12 @@ def stuffed(octets):
     return text if text == b"" or text.endswith(b"\r\n") else text + b"\r\n"
 
 
+def moment(seconds=0):
+    return BIRTH + datetime.timedelta(seconds=seconds)
+
+
 def time_text(seconds=0):
-    return (BIRTH + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def path_line(path):

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "milter/base/sys.h"
+#include "tests/unit/faults.h"
 #include "tests/unit/kit.h"
 
 #include <fcntl.h>
@@ -485,4 +486,16 @@ kit_wait_until (gboolean (*holds) (gpointer data), gpointer data)
       g_usleep (1000);
     }
   return TRUE;
+}
+
+static gboolean
+is_let_go (gpointer data)
+{
+  return faults_descriptors (data) == 0;
+}
+
+gboolean
+kit_wait_let_go (const gchar *spool)
+{
+  return kit_wait_until (is_let_go, (gpointer) (guintptr) spool);
 }

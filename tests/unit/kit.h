@@ -114,4 +114,7 @@ gchar *kit_events_line (guint code);
 /* Looks again and again whether @holds (@data) does, 20 s at most. */
 gboolean kit_wait_until (gboolean (*holds) (gpointer data), gpointer data);
 
+/* Likewise, until this process has nothing open below @spool. */
+gboolean kit_wait_let_go (const gchar *spool);
+
 G_END_DECLS

@@ -49,12 +49,6 @@ bench_init (Bench *self)
   kit_events_keep ();
 }
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 static void
 bench_clear (const gchar *row, Bench *self)
 {
@@ -64,7 +58,7 @@ bench_clear (const gchar *row, Bench *self)
   tap_check (row, hf_filter_drain (&self->filter, LONG_MS));
   hf_stage_area_clear (&self->filter.area);
   tap_check (row, fake_context_private (self->ctx) == NULL);
-  tap_check (row, kit_wait_until (is_let_go, self->spool));
+  tap_check (row, kit_wait_let_go (self->spool));
   fake_context_free (self->ctx);
   hf_config_free (self->config);
   kit_spool_free (self->spool);

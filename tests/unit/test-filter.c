@@ -37,18 +37,12 @@ bench_init (Bench *self)
   self->config->journal_segment_size = 64 * 1024;
 }
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 static void
 bench_clear (const gchar *row, Bench *self)
 {
   faults_reset ();
   hf_stage_area_clear (&self->filter.area);
-  tap_check (row, kit_wait_until (is_let_go, self->spool));
+  tap_check (row, kit_wait_let_go (self->spool));
   hf_config_free (self->config);
   kit_spool_free (self->spool);
 }

@@ -17,17 +17,11 @@
 
 #define MESSAGE "Subject: x\r\n\r\ntext\r\n"
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 /* The helper lets go as soon as its call returns: that is waited for. */
 static void
 check_let_go (const gchar *row, const gchar *spool)
 {
-  tap_check (row, kit_wait_until (is_let_go, (gpointer) (guintptr) spool));
+  tap_check (row, kit_wait_let_go (spool));
 }
 
 static HfJournal *

@@ -58,12 +58,6 @@ bench_init (Bench *self, gint64 overdue_ms)
     self->queue[i] = submit (self, i + 2);
 }
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 static void
 bench_clear (const gchar *row, Bench *self)
 {
@@ -73,7 +67,7 @@ bench_clear (const gchar *row, Bench *self)
   hf_commit_unref (self->first);
   for (guint i = 0; i < QUEUE; i++)
     hf_commit_unref (self->queue[i]);
-  tap_check (row, kit_wait_until (is_let_go, self->spool));
+  tap_check (row, kit_wait_let_go (self->spool));
   kit_spool_free (self->spool);
 }
 

@@ -29,17 +29,11 @@ start (gchar **out_spool)
   return writer;
 }
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 static void
 finish (const gchar *row, gchar *spool)
 {
   faults_reset ();
-  tap_check (row, kit_wait_until (is_let_go, spool));
+  tap_check (row, kit_wait_let_go (spool));
   kit_spool_free (spool);
 }
 

@@ -48,18 +48,12 @@ bench_stop (const gchar *row, Bench *self)
   self->writer = NULL;
 }
 
-static gboolean
-is_let_go (gpointer data)
-{
-  return faults_descriptors (data) == 0;
-}
-
 static void
 bench_clear (const gchar *row, Bench *self)
 {
   if (self->writer != NULL)
     bench_stop (row, self);
-  tap_check (row, kit_wait_until (is_let_go, self->spool));
+  tap_check (row, kit_wait_let_go (self->spool));
   kit_spool_free (self->spool);
 }
 
@@ -474,7 +468,7 @@ test_P1_directory_away_and_back (void)
   hf_writer_check (bench.writer, &error);
   tap_check ("as not ready", g_error_matches (error, HF_ERROR, HF_ERROR_BUSY));
   tap_check_int ("and why", hf_error_errno (error), ENOENT);
-  tap_check ("nothing is held", kit_wait_until (is_let_go, bench.spool));
+  tap_check ("nothing is held", kit_wait_let_go (bench.spool));
   tap_check_int ("still none", store (&bench, 3), HF_COMMIT_FAILED);
   move_back (bench.spool);
   tap_check ("MAIL is taken again", kit_wait_until (mail_is_taken, bench.writer));
