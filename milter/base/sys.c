@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,6 +60,20 @@ static int
 real_stat (const char *path, struct stat *out_st)
 {
   return stat (path, out_st);
+}
+
+static int
+real_look (int fd, const char *path, struct stat *out_st)
+{
+  struct statx found;
+
+  if (statx (path != NULL ? AT_FDCWD : fd, path != NULL ? path : "", path != NULL ? 0 : AT_EMPTY_PATH,
+             STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID | STATX_INO | STATX_SIZE, &found) < 0)
+    return -1;
+  *out_st = (struct stat){ .st_dev = makedev (found.stx_dev_major, found.stx_dev_minor), .st_ino = found.stx_ino,
+                           .st_mode = found.stx_mode, .st_nlink = found.stx_nlink, .st_uid = found.stx_uid,
+                           .st_gid = found.stx_gid, .st_size = (off_t) found.stx_size };
+  return 0;
 }
 
 static int
@@ -228,7 +243,8 @@ real_write_out (int fd, off_t offset, off_t length)
     .open = real_open, .openat = real_openat, .close = close, .read = read, .write = write,    \
     .pread = pread, .pwrite = pwrite, .fsync = fsync, .fdatasync = fdatasync,                  \
     .write_out = real_write_out,                                                               \
-    .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .fstatat = fstatat,        \
+    .ftruncate = ftruncate, .fstat = real_fstat, .stat = real_stat, .look = real_look,         \
+    .fstatat = fstatat,                                                                        \
     .statvfs = statvfs, .mkdirat = mkdirat, .rename_new = real_rename_new, .linkat = linkat, \
     .unlinkat = unlinkat, .lock = real_lock, .lock_is_held = real_lock_is_held,                \
     .fs_type = real_fs_type, .no_copy_on_write = real_no_copy_on_write,                        \
@@ -412,7 +428,7 @@ hf_sys_same_file (int fd, const char *path)
 {
   struct stat by_fd, by_path;
 
-  if (hf_sys.fstat (fd, &by_fd) < 0 || hf_sys.stat (path, &by_path) < 0)
+  if (hf_sys.look (fd, NULL, &by_fd) < 0 || hf_sys.look (-1, path, &by_path) < 0)
     return -1;
   return by_fd.st_dev == by_path.st_dev && by_fd.st_ino == by_path.st_ino;
 }

@@ -403,7 +403,7 @@ reopen (HfStage *self, HfCommit *commit, GError **error)
   commit->fd = reopen_stream (self);
   if (commit->fd < 0)
     return hf_error_set_errno (error, errno, "stage-reopen", "cannot reopen a stage in '%s'", self->area->path);
-  if (hf_sys.fstat (commit->fd, &st) < 0)
+  if (hf_sys.look (commit->fd, NULL, &st) < 0)
     return hf_error_set_errno (error, errno, "stage-reopen", "cannot look at a reopened stage in '%s'",
                                self->area->path);
   if ((guint64) st.st_size != self->written)

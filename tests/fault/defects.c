@@ -249,11 +249,11 @@ static struct
 } remembered = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static int
-stat_remembers (const char *path, struct stat *out_st)
+look_remembers (int fd, const char *path, struct stat *out_st)
 {
-  int result = below.stat (path, out_st);
+  int result = below.look (fd, path, out_st);
 
-  if (!g_str_has_suffix (path, ".bsmtp"))
+  if (path == NULL || !g_str_has_suffix (path, ".bsmtp"))
     return result;
   pthread_mutex_lock (&remembered.mutex);
   if (result == 0)
@@ -270,7 +270,7 @@ void
 ft_defect_blind_path_check (void)
 {
   lay_upon ();
-  hf_sys.stat = stat_remembers;
+  hf_sys.look = look_remembers;
 }
 
 /* ---- a recovery that cuts ---- */

@@ -313,6 +313,24 @@ fault_stat (const char *path, struct stat *out_st)
 }
 
 static int
+look_at_file (int fd, struct stat *out_st)
+{
+  SIMPLE (FT_FSTAT, on_of (fd), hf_sys_real.look (fd, NULL, out_st));
+}
+
+static int
+look_at_path (const char *path, struct stat *out_st)
+{
+  SIMPLE (FT_STAT, on_of_path (path, 0), hf_sys_real.look (-1, path, out_st));
+}
+
+static int
+fault_look (int fd, const char *path, struct stat *out_st)
+{
+  return path != NULL ? look_at_path (path, out_st) : look_at_file (fd, out_st);
+}
+
+static int
 fault_fstatat (int dir_fd, const char *path, struct stat *out_st, int flags)
 {
   SIMPLE (FT_FSTATAT, on_of_path (path, 0), hf_sys_real.fstatat (dir_fd, path, out_st, flags));
@@ -441,7 +459,8 @@ ft_faults_install (gboolean memory)
   const HfSys table = {
     .open = fault_open, .openat = fault_openat, .close = fault_close, .read = fault_read, .write = fault_write,
     .pread = fault_pread, .pwrite = fault_pwrite, .fsync = fault_fsync, .fdatasync = fault_fdatasync,
-    .ftruncate = fault_ftruncate, .fstat = fault_fstat, .stat = fault_stat, .fstatat = fault_fstatat,
+    .ftruncate = fault_ftruncate, .fstat = fault_fstat, .stat = fault_stat, .look = fault_look,
+    .fstatat = fault_fstatat,
     .statvfs = fault_statvfs, .mkdirat = fault_mkdirat, .rename_new = fault_rename_new, .linkat = fault_linkat,
     .unlinkat = fault_unlinkat, .lock = fault_lock, .lock_is_held = fault_lock_is_held, .fs_type = fault_fs_type,
     .no_copy_on_write = fault_no_copy_on_write, .is_shared = fault_is_shared, .unseen = fault_unseen,

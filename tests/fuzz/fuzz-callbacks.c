@@ -92,6 +92,12 @@ faulty_fstat (int fd, struct stat *out_st)
   return fails (FSTAT) ? -1 : hf_sys_real.fstat (fd, out_st);
 }
 
+static int
+faulty_look (int fd, const char *path, struct stat *out_st)
+{
+  return fails (FSTAT) ? -1 : hf_sys_real.look (fd, path, out_st);
+}
+
 /* Nothing here outlives the process. */
 static int
 no_sync (int fd)
@@ -144,6 +150,7 @@ LLVMFuzzerInitialize (int *argc, char ***argv)
   hf_sys.open = faulty_open;
   hf_sys.write = faulty_write;
   hf_sys.fstat = faulty_fstat;
+  hf_sys.look = faulty_look;
   hf_sys.fsync = no_sync;
   hf_sys.fdatasync = no_sync;
   g_free (config->spool_directory);

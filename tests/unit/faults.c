@@ -321,6 +321,12 @@ fault_stat (const char *path, struct stat *out_st)
 }
 
 static int
+fault_look (int fd, const char *path, struct stat *out_st)
+{
+  return meet (path != NULL ? FAULT_STAT : FAULT_FSTAT, path, fd) == DO_FAIL ? -1 : hf_sys_real.look (fd, path, out_st);
+}
+
+static int
 fault_statvfs (const char *path, struct statvfs *out_st)
 {
   return meet (FAULT_STATVFS, path, -1) == DO_FAIL ? -1 : hf_sys_real.statvfs (path, out_st);
@@ -377,6 +383,7 @@ faults_install (void)
   hf_sys.ftruncate = fault_ftruncate;
   hf_sys.fstat = fault_fstat;
   hf_sys.stat = fault_stat;
+  hf_sys.look = fault_look;
   hf_sys.statvfs = fault_statvfs;
   hf_sys.mkdirat = fault_mkdirat;
   hf_sys.rename_new = fault_rename_new;

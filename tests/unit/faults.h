@@ -28,8 +28,8 @@ typedef enum
   FAULT_FDATASYNC,
   FAULT_WRITE_OUT,
   FAULT_FTRUNCATE,
-  FAULT_FSTAT,
-  FAULT_STAT,
+  FAULT_FSTAT, /* look of a descriptor, too */
+  FAULT_STAT,  /* look of a path, too */
   FAULT_STATVFS,
   FAULT_MKDIRAT,
   FAULT_RENAME,

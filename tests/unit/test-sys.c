@@ -269,6 +269,31 @@ test_same_file (void)
   hf_sys_close (&other);
 }
 
+/* What is said of a file, by descriptor and by path, but for its times. */
+static void
+test_look (void)
+{
+  g_autofree gchar *path = NULL;
+  g_autofree gchar *absent_path = path_of ("absent");
+  int fd = new_file ("looked-at", &path);
+  struct stat usual, st;
+
+  g_assert_true (hf_sys_write_all (fd, "12345", 5) == 0 && fstat (fd, &usual) == 0);
+  for (guint i = 0; i < 2; i++)
+    {
+      tap_check_int ("looked", hf_sys.look (i == 0 ? fd : -1, i == 0 ? NULL : path, &st), 0);
+      tap_check ("device", st.st_dev == usual.st_dev);
+      tap_check_int ("inode", st.st_ino, usual.st_ino);
+      tap_check_int ("mode", st.st_mode, usual.st_mode);
+      tap_check_int ("owner", st.st_uid, usual.st_uid);
+      tap_check_int ("size", st.st_size, 5);
+      tap_check_int ("no time", st.st_mtim.tv_sec, 0);
+    }
+  check_fails ("no file", hf_sys.look (-1, absent_path, &st), ENOENT);
+  check_fails ("no descriptor", hf_sys.look (-1, NULL, &st), EBADF);
+  hf_sys_close (&fd);
+}
+
 /* Locks belong to the open file description, so two opens of one process
  * exclude each other, and closing a third descriptor releases nothing. */
 static void
@@ -433,6 +458,7 @@ main (int argc, char **argv)
     { "close", test_close },
     { "rename-new", test_rename_new },
     { "same-file", test_same_file },
+    { "look", test_look },
     { "lock", test_lock },
     { "kernel-knows", test_kernel_knows },
     { "descriptors", test_descriptors },
@@ -444,7 +470,7 @@ main (int argc, char **argv)
     { NULL, NULL },
   };
   static const gchar *const files[] = { "write", "pwrite", "pread", "close", "old",  "taken",
-                                        "free",  "same",   "other", "lock",   "forget" };
+                                        "free",  "same",   "other", "lock",   "forget", "looked-at" };
   int status;
 
   directory = g_dir_make_tmp ("holdfast-test-sys-XXXXXX", NULL);
