@@ -290,6 +290,7 @@ store (SMFICTX *ctx, HfTransaction *txn, GError **error)
   if (commit == NULL)
     return FALSE;
   hf_writer_submit (the_filter->writer, commit);
+  hf_nudge (&the_filter->nudge);
   if (!wait_for_commit (ctx, commit, error))
     return FALSE;
   hf_transaction_stored (txn);

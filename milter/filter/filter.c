@@ -6,6 +6,7 @@
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
 #include "milter/filter/filter.h"
+#include "milter/journal/reserve.h"
 #include "milter/journal/space.h"
 
 #include <errno.h>
@@ -157,6 +158,8 @@ open_writer (HfFilter *self, const HfConfig *config, GError **error)
     .instance = config->mta_instance != NULL && *config->mta_instance != '\0' ? config->mta_instance : NULL,
     .segment_size = config->journal_segment_size,
     .write_ahead = config->journal_write_ahead,
+    .spares = (guint) config->journal_spares,
+    .quiet_ms = HF_RESERVE_QUIET_MS,
     .keep_free = octets_to_keep (config),
     .let_go = let_go_of_stages,
     .let_go_data = &self->area,
@@ -178,6 +181,7 @@ hf_filter_open (HfFilter *self, const HfConfig *config, GError **error)
   /* GLib registers an error domain at its first use, which two threads must not be at once. */
   hf_error_quark ();
   self->commit_limit_ms = (gint) config->milter_commit_limit;
+  hf_nudge_init (&self->nudge, config->milter_socket);
   if (!prepare_spool (config, error) || !hf_stage_area_open (&self->area, config->spool_directory, error)
       || !open_writer (self, config, error))
     return FALSE;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "milter/base/config.h"
+#include "milter/filter/nudge.h"
 #include "milter/filter/pressure.h"
 #include "milter/filter/stage.h"
 #include "milter/journal/writer.h"
@@ -17,6 +18,7 @@ typedef struct
   HfWriter *writer;
   HfPressure *pressure;
   HfRoom room;          /* what transactions have reserved */
+  HfNudge nudge;
   gint draining;        /* atomic */
   gint open;            /* transactions between MAIL and their answer, atomic */
   gint answered_ms;     /* when the last message was, as far as it fits, atomic */

@@ -5,6 +5,7 @@
 #include "milter/base/event.h"
 #include "milter/base/socket-spec.h"
 #include "milter/filter/listen.h"
+#include "milter/filter/privilege.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -76,9 +77,16 @@ find_group (const HfConfig *config, gid_t *out_gid, GError **error)
   return TRUE;
 }
 
+/* It becomes the user's that the filter will be, who connects to it as well (nudge.h). */
 static gboolean
 set_permissions (const HfConfig *config, const gchar *path, gid_t gid, GError **error)
 {
+  uid_t uid;
+
+  if (!hf_privilege_find (config, &uid, error))
+    return FALSE;
+  if (uid != (uid_t) -1 && chown (path, uid, (gid_t) -1) < 0)
+    return hf_config_error (config, "milter", "user", error, "cannot give '%s' to its user: %s", path, g_strerror (errno));
   if (gid != (gid_t) -1 && chown (path, (uid_t) -1, gid) < 0)
     return hf_config_error (config, "milter", "socket_group", error, "cannot set the group of '%s': %s", path,
                             g_strerror (errno));

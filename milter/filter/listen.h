@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 /**
  * hf_listen:
- * @config: milter.socket, milter.socket_mode, milter.socket_group
+ * @config: milter.socket, milter.socket_mode, milter.socket_group, milter.user
  *
  * Opens the socket through libmilter, after smfi_register().  FALSE with
  * HF_ERROR_CONFIG and the configuration's line.

@@ -8,6 +8,7 @@ milter_filter_libfilter_a_SOURCES = \
 	milter/filter/filter.c milter/filter/filter.h \
 	milter/filter/gauge.c milter/filter/gauge.h \
 	milter/filter/listen.c milter/filter/listen.h \
+	milter/filter/nudge.c milter/filter/nudge.h \
 	milter/filter/pressure.c milter/filter/pressure.h \
 	milter/filter/privilege.c milter/filter/privilege.h \
 	milter/filter/reservation.c milter/filter/reservation.h \

@@ -364,12 +364,8 @@ run (gpointer data)
   pthread_mutex_lock (&self->mutex);
   while (!self->stop)
     {
-      struct timespec until;
+      const struct timespec until = hf_sys_timespec (hf_sys_monotonic_ms () + LOOK_EVERY_MS);
 
-      clock_gettime (CLOCK_MONOTONIC, &until);
-      until.tv_nsec += LOOK_EVERY_MS * 1000000L;
-      until.tv_sec += until.tv_nsec / 1000000000L;
-      until.tv_nsec %= 1000000000L;
       pthread_cond_timedwait (&self->changed, &self->mutex, &until);
       if (!self->stop)
         look (self);

@@ -33,6 +33,19 @@ hf_privilege_check (const HfConfig *config, GError **error)
 }
 
 gboolean
+hf_privilege_find (const HfConfig *config, uid_t *out_uid, GError **error)
+{
+  const struct passwd *user;
+
+  *out_uid = (uid_t) -1;
+  if (!find_user (config, &user, error))
+    return FALSE;
+  if (user != NULL && geteuid () == 0)
+    *out_uid = user->pw_uid;
+  return TRUE;
+}
+
+gboolean
 hf_privilege_drop (const HfConfig *config, GError **error)
 {
   const gchar *name = config->milter_user;

@@ -44,8 +44,8 @@ LONG_SCRIPTS = {"asan": ("postfix/answers", "postfix/crashes", "postfix/delivery
 
 # What `make check` is given there: what runs the threads of the filter, and the one of the auditor.
 THREADED = [f"tests/unit/test-{name}" for name in (
-    "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-stop", "stage", "transaction",
-    "answer", "filter", "callbacks", "listen", "pressure", "gauge", "reservation", "usage", "scrub")]
+    "commit", "spare", "segment", "journal", "recover", "group", "writer", "writer-overlap", "writer-stop", "stage",
+    "transaction", "answer", "filter", "callbacks", "listen", "nudge", "pressure", "gauge", "reservation", "usage", "scrub")]
 THREADED += ["tests/fault/test-stories", "tests/fuzz/replay-callbacks"]
 UNITS = {"tsan": THREADED}
 LONG_UNITS = {"tsan": ["tests/fault/test-sweep"]}     # a fault at every call: the same threads, very often

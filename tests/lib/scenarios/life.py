@@ -69,12 +69,13 @@ def no_socket_in_the_way(site):
         made.socket_path.unlink()
 
 
-@scenario("socket mode and group are as configured, and the MTA's user can write to it")
+@scenario("socket mode, group and owner are as configured, and the MTA's user can write to it")
 def socket_permissions(site):
     made = site.filter(settings={"milter.socket_mode": "0620"})
     status = made.socket_path.stat()
     equal(stat.S_IMODE(status.st_mode), 0o620, "mode")
     equal(pathlib.Path(made.socket_path).group(), MTA_GROUP, "group")
+    equal(pathlib.Path(made.socket_path).owner(), USER, "owner: it connects to itself")
     taken(site, made, plain())
 
 
