@@ -110,6 +110,9 @@ HF_EVENT (GROUND_MEMORY, 316, WARNING, "spool is in memory",
 HF_EVENT (SEGMENT_NEWER, 318, WARNING, "newest segment is of a newer version",
           "A newer Holdfast wrote it. It stays as it is, and mail goes on in a new segment; what it holds can be "
           "listed by the newer version only.")
+HF_EVENT (RESERVE_FAILED, 319, WARNING, "no more segments in reserve",
+          "A segment beside the next one could not be written ahead. Mail is taken all the same, bursts of it more "
+          "slowly. It is not tried again until the journal is opened anew.")
 
 /* pressure */
 HF_EVENT (PRESSURE_STOP, 401, ERROR, "no room on spool",

@@ -3,6 +3,7 @@
  *     SPOOL/journal/lock              held by the filter that writes; its pid inside
  *     SPOOL/journal/open              how far the open segment is synced
  *     SPOOL/journal/spare             the next segment, written ahead; never mail
+ *     SPOOL/journal/spare-2 ...       more of them, made while little mail comes (reserve.h)
  *     SPOOL/journal/readers           held shared by readers, alone by what trims (readers.h)
  *     SPOOL/journal/trimmed           notes of removed segments (trimmed.h)
  *     SPOOL/journal/0000000042.bsmtp  segment 42

@@ -278,7 +278,11 @@ start_anew (HfJournal *self, guint64 min_seq, GError **error)
   self->size = fitting_size (self->parameters);
   hf_ground_look (self->dir_fd, self->parameters->write_ahead, &self->ground);
   set_ground (self, self->ground.kind);
-  self->spare = hf_spare_start (self->dir_fd, self->dir_path, self->size, self->ahead, self->parameters->usage, error);
+  self->spare = hf_spare_start (&(HfSpareParameters){ .dir_fd = self->dir_fd, .spool = self->dir_path, .size = self->size,
+                                                      .ahead = self->ahead, .usage = self->parameters->usage,
+                                                      .most = self->parameters->spares,
+                                                      .quiet_ms = self->parameters->quiet_ms },
+                                error);
   if (self->spare == NULL || !hf_spare_take (self->spare, &size, error))
     return FALSE;
   if (!hf_recover (self->dir_path, &published, &recovery, error))

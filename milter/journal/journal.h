@@ -21,6 +21,8 @@ typedef struct
   gchar *instance;      /* likewise; may be NULL */
   guint64 segment_size; /* wanted; a small file system makes it less */
   gboolean write_ahead; /* wanted; where it would reserve nothing it is not done */
+  guint spares;         /* segments to have written ahead; 0 is 1 */
+  gint64 quiet_ms;      /* for all but the first: how long no segment is opened before they are made */
   HfUsage *usage;       /* (nullable), borrowed: told what the journal takes */
   guint64 keep_free;    /* octets: usage's mark till somebody sets another */
   /* (nullable) called by the writer when it lost the journal, and as long as it is

@@ -16,6 +16,7 @@ milter_journal_libjournal_a_SOURCES = \
 	milter/journal/readers.c milter/journal/readers.h \
 	milter/journal/record.h milter/journal/record-read.c milter/journal/record-write.c \
 	milter/journal/recover.c milter/journal/recover.h \
+	milter/journal/reserve.c milter/journal/reserve.h \
 	milter/journal/segment.c milter/journal/segment.h \
 	milter/journal/space.c milter/journal/space.h \
 	milter/journal/spare.c milter/journal/spare.h \

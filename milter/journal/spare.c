@@ -1,10 +1,10 @@
-/* spare.c - the helper that keeps one segment written ahead; see spare.h */
+/* spare.c - the helper that keeps segments written ahead; see spare.h */
 #include <config.h>
 
 #include "milter/base/error.h"
 #include "milter/base/event.h"
 #include "milter/base/sys.h"
-#include "milter/journal/segment.h"
+#include "milter/journal/reserve.h"
 #include "milter/journal/space.h"
 #include "milter/journal/spare.h"
 
@@ -32,6 +32,7 @@ struct HfSpare
   int dir_fd;
   gchar *spool; /* or any path on its file system */
   guint64 size;
+  HfReserve reserve; /* the thread's */
   HfAhead ahead;
   HfAhead this_ahead; /* of the one that is wanted or ready */
   HfUsage *usage;
@@ -81,6 +82,28 @@ want (HfSpare *self)
   pthread_cond_broadcast (&self->changed);
 }
 
+/* From the reserve, which takes no new room: it will do, too, where a new spare would
+ * have been left empty for want of it. */
+static gboolean
+take_from_reserve (HfSpare *self)
+{
+  const HfAhead ahead = self->ahead;
+  gboolean taken;
+
+  if (ahead == HF_AHEAD_NO)
+    return FALSE;
+  pthread_mutex_unlock (&self->mutex);
+  taken = !g_atomic_int_get (&self->stop) && hf_reserve_take (&self->reserve);
+  pthread_mutex_lock (&self->mutex);
+  if (!taken)
+    return FALSE;
+  hf_usage_settle (self->usage, octets_ahead (self), FALSE);
+  self->this_ahead = ahead;
+  self->state = SPARE_READY;
+  pthread_cond_broadcast (&self->changed);
+  return TRUE;
+}
+
 static void
 make_one (HfSpare *self)
 {
@@ -105,6 +128,32 @@ make_one (HfSpare *self)
   pthread_mutex_lock (&self->mutex);
 }
 
+/* The spare is ready, and there is time to look after the reserve.  TRUE: something was
+ * done, or is wanted meanwhile. */
+static gboolean
+tend_reserve (HfSpare *self)
+{
+  const HfAhead ahead = self->this_ahead;
+  gboolean tended;
+
+  pthread_mutex_unlock (&self->mutex);
+  tended = hf_reserve_tend (&self->reserve, ahead, &self->stop);
+  pthread_mutex_lock (&self->mutex);
+  return tended || self->state != SPARE_READY || g_atomic_int_get (&self->stop);
+}
+
+static void
+wait_for_change (HfSpare *self)
+{
+  const gint64 wait_ms = self->state == SPARE_READY ? hf_reserve_wait_ms (&self->reserve, self->this_ahead) : -1;
+  const struct timespec until = hf_sys_timespec (hf_sys_monotonic_ms () + wait_ms);
+
+  if (wait_ms < 0)
+    pthread_cond_wait (&self->changed, &self->mutex);
+  else
+    pthread_cond_timedwait (&self->changed, &self->mutex, &until);
+}
+
 static gpointer
 run (gpointer data)
 {
@@ -114,9 +163,12 @@ run (gpointer data)
   while (!g_atomic_int_get (&self->stop))
     {
       if (self->state == SPARE_WANTED)
-        make_one (self);
-      else
-        pthread_cond_wait (&self->changed, &self->mutex);
+        {
+          if (!take_from_reserve (self))
+            make_one (self);
+        }
+      else if (self->state != SPARE_READY || !tend_reserve (self))
+        wait_for_change (self);
     }
   if (self->state == SPARE_WANTED)
     hf_usage_settle (self->usage, octets_ahead (self), FALSE);
@@ -143,22 +195,24 @@ start_thread (HfSpare *self, GError **error)
 }
 
 HfSpare *
-hf_spare_start (int dir_fd, const gchar *spool, guint64 size, HfAhead ahead, HfUsage *usage, GError **error)
+hf_spare_start (const HfSpareParameters *parameters, GError **error)
 {
   HfSpare *self = g_new0 (HfSpare, 1);
 
   self->refs = 1;
   pthread_mutex_init (&self->mutex, NULL);
-  pthread_cond_init (&self->changed, NULL);
-  self->spool = g_strdup (spool);
-  self->size = size;
-  self->ahead = ahead;
-  self->usage = hf_usage_ref (usage);
-  self->dir_fd = hf_sys.openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  hf_sys_cond_init (&self->changed);
+  self->spool = g_strdup (parameters->spool);
+  self->size = parameters->size;
+  self->ahead = parameters->ahead;
+  self->usage = hf_usage_ref (parameters->usage);
+  self->dir_fd = hf_sys.openat (parameters->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
   if (self->dir_fd < 0)
     hf_error_set_errno (error, errno, "spare-start", "cannot open journal directory");
   else
     {
+      hf_reserve_init (&self->reserve, self->dir_fd, self->spool, self->size, self->usage, MAX (parameters->most, 1) - 1,
+                       parameters->quiet_ms);
       want (self);
       if (start_thread (self, error))
         return self;

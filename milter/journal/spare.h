@@ -1,9 +1,11 @@
-/* spare.h - the helper that keeps one segment written ahead
+/* spare.h - the helper that keeps segments written ahead
  *
  * A thread of its own, because writing a segment's worth of NULs takes long
  * and the writer has mail waiting.  It holds its own descriptor on the
  * directory; when the journal lets go of the file system, the helper is told
- * to stop and lets go too as soon as its call returns.
+ * to stop and lets go too as soon as its call returns.  While nothing is wanted of
+ * it, it looks after the reserve (reserve.h), from which it has the next spare
+ * without writing it.
  */
 #pragma once
 
@@ -14,10 +16,20 @@ G_BEGIN_DECLS
 
 typedef struct HfSpare HfSpare;
 
-/* Starts the helper; it makes the first spare at once.  @dir_fd is duplicated;
- * @spool is where room is looked at; @usage (nullable) is told what a spare takes.  NULL with @error when a
+typedef struct
+{
+  int dir_fd;         /* SPOOL/journal; duplicated */
+  const gchar *spool; /* copied: where room is looked at */
+  guint64 size;       /* octets of a spare */
+  HfAhead ahead;
+  HfUsage *usage;     /* (nullable): told what spares take */
+  guint most;         /* spares to have, those in reserve included; 0 is 1 */
+  gint64 quiet_ms;    /* for the reserve */
+} HfSpareParameters;
+
+/* Starts the helper; it makes the first spare at once.  NULL with @error when a
  * descriptor or a thread can't be had. */
-HfSpare *hf_spare_start (int dir_fd, const gchar *spool, guint64 size, HfAhead ahead, HfUsage *usage, GError **error);
+HfSpare *hf_spare_start (const HfSpareParameters *parameters, GError **error);
 
 /* The spares to come are left empty: writing ahead proved to reserve nothing. */
 void hf_spare_leave_empty (HfSpare *self);

@@ -343,10 +343,8 @@ has_work (HfWriter *self)
 static void
 wait_for_work (HfWriter *self)
 {
-  struct timespec until;
+  const struct timespec until = hf_sys_timespec (hf_sys_monotonic_ms () + HF_KEEPER_RETRY_MS);
 
-  clock_gettime (CLOCK_MONOTONIC, &until);
-  until.tv_sec += HF_KEEPER_RETRY_MS / 1000;
   while (!self->stopping && !has_work (self))
     if (pthread_cond_timedwait (&self->work, &self->mutex, &until) == ETIMEDOUT)
       return;

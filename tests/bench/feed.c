@@ -4,8 +4,11 @@
 #include "tests/bench/feed.h"
 
 #include "milter/base/error.h"
+#include "milter/journal/reserve.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define SEGMENT_SIZE (64 * 1024 * 1024)
 #define LIMIT_MS 60000
@@ -19,14 +22,34 @@ make_directory (const gchar *spool, const gchar *name, GError **error)
          || hf_error_set_errno (error, errno, "spool", "cannot make '%s'", path);
 }
 
+/* A journal at rest has all of its spares. */
+static gboolean
+await_spares (const gchar *spool, guint spares, GError **error)
+{
+  g_autofree gchar *path = g_strdup_printf ("%s/" HF_JOURNAL_DIRECTORY "/" HF_JOURNAL_SPARE "-%u", spool, spares);
+  const gint64 size = SEGMENT_SIZE, until = g_get_monotonic_time () + LIMIT_MS * 1000;
+  struct stat st;
+
+  while (stat (path, &st) < 0 || st.st_size < size)
+    {
+      if (g_get_monotonic_time () > until)
+        return hf_error_set (error, HF_ERROR_LATE, "spares", "'%s' was not made in time", path);
+      g_usleep (20000);
+    }
+  sync ();
+  return TRUE;
+}
+
 gboolean
-feed_open (Feed *self, const gchar *spool, guint64 most, GError **error)
+feed_open (Feed *self, const gchar *spool, guint64 most, guint spares, GError **error)
 {
   const HfJournalParameters parameters = {
     .spool = (gchar *) (guintptr) spool,
     .host = (gchar *) (guintptr) "mx.example.org",
     .segment_size = SEGMENT_SIZE,
     .write_ahead = TRUE,
+    .spares = spares,
+    .quiet_ms = HF_RESERVE_QUIET_MS,
   };
 
   *self = (Feed){ .most = most };
@@ -35,7 +58,7 @@ feed_open (Feed *self, const gchar *spool, guint64 most, GError **error)
       || !hf_stage_area_open (&self->area, spool, error))
     return FALSE;
   self->writer = hf_writer_start (&parameters, LIMIT_MS, error);
-  return self->writer != NULL;
+  return self->writer != NULL && (spares < 2 || await_spares (spool, spares, error));
 }
 
 static gboolean

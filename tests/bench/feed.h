@@ -19,7 +19,8 @@ typedef struct
   guint64 most;
 } Feed;
 
-gboolean feed_open (Feed *self, const gchar *spool, guint64 most, GError **error);
+/* @spares: segments to have written ahead; with more than one, waits until they are. */
+gboolean feed_open (Feed *self, const gchar *spool, guint64 most, guint spares, GError **error);
 
 /* @commit: taken.  Waits for the oldest first where @most are with the writer. */
 gboolean feed_put (Feed *self, HfCommit *commit, GError **error);

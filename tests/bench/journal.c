@@ -1,10 +1,11 @@
 /* journal.c - how fast the journal's writer alone takes messages
  *
- *   journal -d SPOOL [-n MESSAGES] [-b BYTES] [-q WAITING] [-l LIST] [-j]
+ *   journal -d SPOOL [-n MESSAGES] [-b BYTES] [-q WAITING] [-r SPARES] [-l LIST] [-j]
  *
  * No milter and no stage: one stage is made before the clock starts, and each
  * commit gets a descriptor of it.  WAITING commits are always with the writer,
- * as many as connections would have.  LIST gets the octets and messages of
+ * as many as connections would have.  With SPARES segments written ahead (1) the
+ * clock starts once they are there, as after a time without mail.  LIST gets the octets and messages of
  * each batch that was synced, for limit to write the same.  SPOOL must be an
  * empty directory; what was written stays there.
  */
@@ -26,7 +27,7 @@
 typedef struct
 {
   const gchar *spool, *list, *bytes;
-  guint64 messages, waiting;
+  guint64 messages, waiting, spares;
   gboolean json;
 } Options;
 
@@ -165,7 +166,7 @@ run (const Options *o, guint64 bytes, GError **error)
   gint64 started;
   gboolean ok;
 
-  ok = feed_open (&feed, o->spool, o->waiting, error) && (model = make_model (&feed.area, bytes, error)) != NULL;
+  ok = feed_open (&feed, o->spool, o->waiting, (guint) o->spares, error) && (model = make_model (&feed.area, bytes, error)) != NULL;
   started = g_get_monotonic_time ();
   ok = ok && write_messages (&feed, model, o, error);
   seconds = (gdouble) MAX (g_get_monotonic_time () - started, 1) / 1e6;
@@ -181,7 +182,7 @@ run (const Options *o, guint64 bytes, GError **error)
 static int
 usage (void)
 {
-  fputs ("usage: journal -d SPOOL [-n MESSAGES] [-b BYTES] [-q WAITING] [-l LIST] [-j]\n", stderr);
+  fputs ("usage: journal -d SPOOL [-n MESSAGES] [-b BYTES] [-q WAITING] [-r SPARES] [-l LIST] [-j]\n", stderr);
   return 2;
 }
 
@@ -190,7 +191,7 @@ parse_options (int argc, char **argv, Options *o)
 {
   int option;
 
-  while ((option = getopt (argc, argv, "d:n:b:q:l:j")) != -1)
+  while ((option = getopt (argc, argv, "d:n:b:q:r:l:j")) != -1)
     switch (option)
       {
       case 'd':
@@ -204,6 +205,9 @@ parse_options (int argc, char **argv, Options *o)
         break;
       case 'q':
         o->waiting = g_ascii_strtoull (optarg, NULL, 10);
+        break;
+      case 'r':
+        o->spares = g_ascii_strtoull (optarg, NULL, 10);
         break;
       case 'l':
         o->list = optarg;
@@ -220,7 +224,7 @@ parse_options (int argc, char **argv, Options *o)
 int
 main (int argc, char **argv)
 {
-  Options options = { .bytes = "10K", .messages = 10000, .waiting = 20 };
+  Options options = { .bytes = "10K", .messages = 10000, .waiting = 20, .spares = 1 };
   g_autoptr (GError) error = NULL;
   guint64 bytes;
 

@@ -192,7 +192,7 @@ open_files (Run *self, GError **error)
     return hf_error_set_errno (error, errno, "queue", "cannot write '%s'", o->queue);
   if (o->spool == NULL)
     return TRUE;
-  if (!feed_open (&self->feed, o->spool, COMMITS, error))
+  if (!feed_open (&self->feed, o->spool, COMMITS, 1, error))
     return FALSE;
   hf_transaction_init (&self->txn, &self->feed.area);
   return TRUE;

@@ -17,7 +17,7 @@ from lib import holdfast, lab
 from lib.mta import make_socket_dir
 from lib.postfix import Postfix
 
-from .subjects import Holdfast, Nothing, OpenDkim, cpu_seconds, peak_memory
+from .subjects import SPARES, Holdfast, Nothing, OpenDkim, cpu_seconds, peak_memory
 
 CONNECTIONS = 20
 MANY = 100
@@ -27,6 +27,9 @@ PLAIN = "do nothing"
 NO_REPLY = "do nothing, no replies"
 NO_FILTER = "no filter"
 HOLDFAST = "Holdfast"
+ONE_SPARE = "Holdfast, one spare"
+JOURNAL = "journal"
+JOURNAL_ONE_SPARE = "journal, one spare"
 WITH_NEXT = "limit, NULs beside it"
 
 
@@ -81,6 +84,7 @@ def with_subject(place, subject, socket, work):
 def drive_sample(place, subject, socket, messages, *options):
     """Drives a subject; one sample, the filter's processor time and memory with it."""
     def work(process):
+        subject.rest()
         drive(socket, CONNECTIONS * 10, *options)  # libmilter starts its threads
         before = cpu_seconds(process.pid)
         told = drive(socket, messages, *options)
@@ -94,7 +98,8 @@ def direct(place, plan):
     """The filter alone: messages over connections that stay, and one over each."""
     result = {}
     for mode, options in (("staying connections", ["-m", 0]), ("a connection each", ["-m", 1])):
-        subjects = [Nothing(PLAIN), Nothing(NO_REPLY, "-n"), Holdfast(HOLDFAST, plan.spool)]
+        subjects = [Nothing(PLAIN), Nothing(NO_REPLY, "-n"), Holdfast(HOLDFAST, plan.spool),
+                    Holdfast(ONE_SPARE, plan.spool, spares=1)]
         samples = collections.defaultdict(list)
         socket = socket_in(place, mode.replace(" ", "-"))
         for number, subject in in_turn(subjects, plan.rounds):
@@ -127,7 +132,9 @@ def load_postfix(port, messages):
     return time.monotonic() - begun
 
 
-def postfix_sample(port, messages, process=None):
+def postfix_sample(port, messages, process=None, subject=None):
+    if subject is not None:
+        subject.rest()
     load_postfix(port, CONNECTIONS * 5)  # Postfix starts its processes
     before = cpu_seconds(process.pid) if process else 0
     seconds = load_postfix(port, messages)
@@ -145,8 +152,8 @@ def behind_postfix(place, plan):
             name, told = NO_FILTER, postfix_sample(mta.port, plan.postfix_messages)
         else:
             name = subject.name
-            told = with_subject(place, subject, mta.sockets[name], lambda process, name=name: postfix_sample(
-                mta.ports[name], plan.postfix_messages, process))
+            told = with_subject(place, subject, mta.sockets[name], lambda process, subject=subject: postfix_sample(
+                mta.ports[subject.name], plan.postfix_messages, process, subject))
         samples[name].append(told)
         tell(f"Postfix, round {number}, {name}: {told['messages_per_second']:.0f} messages/s")
         mta.empty_queue()
@@ -155,27 +162,32 @@ def behind_postfix(place, plan):
 
 
 def journal_alone(place, plan):
-    """The writer without a filter, and the loop that writes the same octets, with few and with many waiting."""
+    """The writer without a filter, and the loop that writes the same octets, with few and with many waiting.
+
+    The loop's file is made ready before its clock starts.  So are the journal's
+    first segments, if it has all of its spares; with one it has to make the
+    next while it writes this one, as in a burst that has used up the others.
+    """
     return {f"Journal, {waiting} waiting": journal_with(place, plan, waiting) for waiting in (CONNECTIONS, MANY)}
 
 
 def journal_with(place, plan, waiting):
     samples = collections.defaultdict(list)
     parent = pathlib.Path(plan.spool or place.dir)
+    batches = place.dir / "batches"
     for number in range(plan.rounds):
-        spool, batches = parent / f"journal-{os.getpid()}-{waiting}-{number}", place.dir / "batches"
-        spool.mkdir()
-        place.defer(shutil.rmtree, spool, ignore_errors=True)
-        samples["journal"].append(run_json([program("journal"), "-d", spool, "-n", plan.messages, "-b", MESSAGE,
-                                            "-q", waiting, "-l", batches, "-j"]))
-        shutil.rmtree(spool)
+        for name, spares in ((JOURNAL_ONE_SPARE, 1), (JOURNAL, SPARES)):
+            spool = parent / f"journal-{os.getpid()}-{waiting}-{number}-{spares}"
+            spool.mkdir()
+            place.defer(shutil.rmtree, spool, ignore_errors=True)
+            samples[name].append(run_json([program("journal"), "-d", spool, "-n", plan.messages, "-b", MESSAGE,
+                                           "-q", waiting, "-r", spares, "-l", batches, "-j"]))
+            shutil.rmtree(spool)
         loop = [program("limit"), "-f", parent / f"limit-{os.getpid()}", "-l", batches, "-j"]
         samples["limit"].append(run_json(loop))
         samples[WITH_NEXT].append(run_json(loop + ["-z"]))
-        told = {name: f"{own[-1]['messages_per_second']:.0f}" for name, own in samples.items()}
-        tell(f"journal, {waiting} waiting, round {number + 1}: {told['journal']} messages/s in "
-             f"{samples['journal'][-1]['batches_per_second']:.0f} batches/s; limit {told['limit']}, and {told[WITH_NEXT]} "
-             "with NULs beside it")
+        tell(f"{waiting} waiting, round {number + 1}, messages/s: "
+             + ", ".join(f"{name} {own[-1]['messages_per_second']:.0f}" for name, own in samples.items()))
     return {"samples": samples, "baselines": ["limit", WITH_NEXT]}
 
 

@@ -53,6 +53,7 @@ COLUMNS = (
     ("filter_peak_memory", "peak MB", lambda value: f"{value / 1e6:.1f}"),
     ("p50_ms", "p50 ms", lambda value: f"{value:.2f}"),
     ("p99_ms", "p99 ms", lambda value: f"{value:.2f}"),
+    ("max_ms", "max ms", lambda value: f"{value:.0f}"),
     ("batches_per_second", "batches/s", lambda value: f"{value:.0f}"),
     ("octets_per_second", "MB/s", lambda value: f"{value / 1e6:.1f}"),
     ("start_s", "start s", lambda value: f"{value:.2f}"),
@@ -67,7 +68,7 @@ COLUMNS = (
 
 
 def value_of(sample, key):
-    if key in ("p50_ms", "p99_ms"):
+    if key in ("p50_ms", "p99_ms", "max_ms"):
         return sample.get("message_ms", {}).get(key[:3])
     return sample.get(key)
 

@@ -22,6 +22,9 @@ class Subject:
         """Starts on a unix socket; the process once it takes connections."""
         raise NotImplementedError
 
+    def rest(self):
+        """Waits until it has nothing to do; not needed by one that only answers."""
+
     def end(self, process):
         process.kill()  # nothing here has mail to finish, and libmilter takes seconds over SIGTERM
         process.wait(20)
@@ -56,14 +59,24 @@ class OpenDkim(Subject):
         return process
 
 
-class Holdfast(Subject):
-    """The filter, on an empty spool each time unless it is given one."""
+SEGMENT = 64 * 1024 * 1024
+SPARES = 4
 
-    def __init__(self, name="Holdfast", parent=None, spool=None, settings=None):
+
+class Holdfast(Subject):
+    """The filter, on an empty spool each time unless it is given one.
+
+    It is at rest when it is measured, with all of its spares, as after a time
+    without mail; with one spare it has to make the next while mail comes, as
+    after a burst of more mail than the others hold.
+    """
+
+    def __init__(self, name="Holdfast", parent=None, spool=None, spares=SPARES, settings=None):
         self.name = name
         self.parent = parent    # where spools are made; None: in the scratch directory
         self.spool = spool
-        self.settings = {"journal.segment_size": "64M"} | (settings or {})
+        self.spares = spares
+        self.settings = {"journal.segment_size": SEGMENT, "journal.spares": spares} | (settings or {})
         self.filter = None
 
     def make(self, place, socket):
@@ -75,6 +88,12 @@ class Holdfast(Subject):
     def start(self, place, socket):
         self.filter = self.make(place, socket).start(limit=120)
         return self.filter.process
+
+    def rest(self):
+        """Waits until nothing is left to do before the first message."""
+        last = self.filter.spool / "journal" / f"spare-{self.spares}"
+        tap.wait_for(lambda: self.spares == 1 or (last.exists() and last.stat().st_size == SEGMENT), 60, f"{last} to be there")
+        os.sync()
 
     def end(self, process):
         end_process(process, 60)

@@ -11,6 +11,7 @@ UNIT_TESTS += \
 	tests/unit/test-damage \
 	tests/unit/test-directory \
 	tests/unit/test-segment \
+	tests/unit/test-reserve \
 	tests/unit/test-spare \
 	tests/unit/test-journal \
 	tests/unit/test-recover \
@@ -26,6 +27,7 @@ UNIT_TESTS += \
 	tests/unit/test-filter \
 	tests/unit/test-callbacks \
 	tests/unit/test-listen \
+	tests/unit/test-nudge \
 	tests/unit/test-privilege \
 	tests/unit/test-command
 
@@ -47,6 +49,8 @@ tests_unit_test_directory_SOURCES = tests/unit/test-directory.c
 tests_unit_test_directory_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_segment_SOURCES = tests/unit/test-segment.c
 tests_unit_test_segment_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
+tests_unit_test_reserve_SOURCES = tests/unit/test-reserve.c
+tests_unit_test_reserve_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_spare_SOURCES = tests/unit/test-spare.c
 tests_unit_test_spare_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(JOURNAL_LIBS)
 tests_unit_test_journal_SOURCES = tests/unit/test-journal.c
@@ -75,6 +79,8 @@ tests_unit_test_filter_SOURCES = tests/unit/test-filter.c
 tests_unit_test_filter_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
 tests_unit_test_callbacks_SOURCES = tests/unit/test-callbacks.c tests/fuzz/fake-libmilter.c tests/fuzz/fake-libmilter.h
 tests_unit_test_callbacks_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) milter/filter/libfilter.a $(JOURNAL_LIBS)
+tests_unit_test_nudge_SOURCES = tests/unit/test-nudge.c
+tests_unit_test_nudge_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(FILTER_LIBS)
 tests_unit_test_listen_SOURCES = tests/unit/test-listen.c
 tests_unit_test_listen_LDADD = $(UNIT_CUNIT) $(UNIT_KIT) $(FILTER_LIBS)
 tests_unit_test_privilege_SOURCES = tests/unit/test-privilege.c

@@ -121,7 +121,7 @@ test_refused (void)
     { "misspelt key of another section", TEXT ("[spool]\nsegmentsize = 1M\n"),
       "m.conf:2: unknown key 'segmentsize' in [spool]; did you mean 'segment_size' of [journal]?" },
     { "unknown key", TEXT ("[journal]\ncolour = red\n"),
-      "m.conf:2: unknown key 'colour' in [journal]; there are: segment_size, write_ahead..." },
+      "m.conf:2: unknown key 'colour' in [journal]; there are: segment_size, spares, write_ahead..." },
     { "key with a language", TEXT ("[spool]\ndirectory[de] = /a\n"),
       "m.conf:2: unknown key 'directory[de]' in [spool]; there are: directory..." },
 

@@ -24,7 +24,7 @@ typedef struct
 } Place;
 
 static void
-place_init (Place *self, HfAhead ahead)
+place_init_with (Place *self, HfAhead ahead, guint most)
 {
   g_autofree gchar *dir = NULL;
 
@@ -34,8 +34,17 @@ place_init (Place *self, HfAhead ahead)
   dir = kit_path (self->spool, NULL);
   self->usage = hf_usage_new ();
   self->dir_fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  self->spare = hf_spare_start (self->dir_fd, self->spool, 65536, ahead, self->usage, NULL);
+  self->spare = hf_spare_start (&(HfSpareParameters){ .dir_fd = self->dir_fd, .spool = self->spool, .size = 65536,
+                                                      .ahead = ahead, .usage = self->usage, .most = most,
+                                                      .quiet_ms = 1 },
+                                NULL);
   g_assert_nonnull (self->spare);
+}
+
+static void
+place_init (Place *self, HfAhead ahead)
+{
+  place_init_with (self, ahead, 1);
 }
 
 static gboolean
@@ -183,6 +192,108 @@ test_stop_while_it_hangs (void)
   place_clear ("hangs", &place);
 }
 
+/* ---- with a reserve ---- */
+
+static guint64
+inode_of (const Place *self, const gchar *name)
+{
+  g_autofree gchar *path = kit_path (self->spool, name);
+  struct stat st;
+
+  return stat (path, &st) == 0 && st.st_size == 65536 ? (guint64) st.st_ino : 0;
+}
+
+/* In this order: the spare itself may be what was spare-3 a moment ago. */
+static gboolean
+has_two_more (gpointer data)
+{
+  return inode_of (data, HF_JOURNAL_SPARE) != 0 && inode_of (data, HF_JOURNAL_SPARE "-3") != 0;
+}
+
+/* The next spare is one that is there already, and the reserve is filled up again. */
+static void
+test_from_the_reserve (void)
+{
+  Place place;
+
+  place_init_with (&place, HF_AHEAD_YES, 3);
+  for (guint i = 0; i < 3; i++)
+    {
+      guint64 last;
+
+      tap_check ("made", kit_wait_until (has_two_more, &place));
+      last = inode_of (&place, HF_JOURNAL_SPARE "-3");
+      tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
+      tap_check_int ("as if renamed", unlink (place.path), 0);
+      tap_check ("the next", hf_spare_take (place.spare, &place.size, NULL));
+      tap_check_int ("ahead", place.size, 65536);
+      tap_check_int ("which", inode_of (&place, HF_JOURNAL_SPARE), last);
+      tap_check_int ("as if renamed", unlink (place.path), 0);
+      hf_spare_want (place.spare);
+    }
+  tap_check ("made", kit_wait_until (has_two_more, &place));
+  tap_check_int ("nothing is coming", atomic_load (&place.usage->coming), 0);
+  place_clear ("reserve", &place);
+}
+
+/* Below the mark a new spare would be left empty; one in reserve takes no new room. */
+static void
+test_from_the_reserve_below_the_mark (void)
+{
+  Place place;
+
+  place_init_with (&place, HF_AHEAD_YES, 3);
+  tap_check ("made", kit_wait_until (has_two_more, &place));
+  tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
+  tap_check_int ("as if renamed", unlink (place.path), 0);
+  atomic_store (&place.usage->mark, G_MAXUINT64 / 4);
+  tap_check ("the next", hf_spare_take (place.spare, &place.size, NULL));
+  tap_check_int ("ahead", place.size, 65536);
+  tap_check_int ("the file", size_of (place.path), 65536);
+  tap_check_int ("nothing is coming", atomic_load (&place.usage->coming), 0);
+  place_clear ("reserve", &place);
+}
+
+static gboolean
+has_none_more (gpointer data)
+{
+  return inode_of (data, HF_JOURNAL_SPARE "-2") == 0;
+}
+
+static void
+test_reserve_is_left_empty (void)
+{
+  Place place;
+
+  place_init_with (&place, HF_AHEAD_YES, 3);
+  tap_check ("made", kit_wait_until (has_two_more, &place));
+  hf_spare_leave_empty (place.spare);
+  tap_check ("the last full one", hf_spare_take (place.spare, &place.size, NULL));
+  tap_check_int ("as if renamed", unlink (place.path), 0);
+  tap_check ("an empty one", hf_spare_take (place.spare, &place.size, NULL));
+  tap_check_int ("nothing ahead", place.size, 0);
+  tap_check_int ("as if renamed", unlink (place.path), 0);
+  hf_spare_want (place.spare);
+  tap_check ("given back", kit_wait_until (has_none_more, &place));
+  place_clear ("left empty", &place);
+}
+
+/* The reserve hangs with the disk; a stop does not. */
+static void
+test_stop_while_the_reserve_hangs (void)
+{
+  Place place;
+
+  faults_hang (FAULT_PWRITE, "/spare-2", 1);
+  place_init_with (&place, HF_AHEAD_YES, 2);
+  tap_check ("hangs", faults_wait_hanging (FAULT_PWRITE));
+  tap_check ("a spare is there", hf_spare_take (place.spare, &place.size, NULL));
+  hf_spare_stop (place.spare);
+  place.spare = NULL;
+  faults_release ();
+  place_clear ("hangs", &place);
+}
+
 static void
 test_no_descriptor (void)
 {
@@ -190,9 +301,10 @@ test_no_descriptor (void)
   g_autofree gchar *dir = kit_path (spool, NULL);
   g_autoptr (GError) error = NULL;
   int fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  const HfSpareParameters parameters = { .dir_fd = fd, .spool = spool, .size = 65536, .ahead = HF_AHEAD_YES };
 
   faults_fail (FAULT_OPENAT, NULL, 1, EMFILE);
-  tap_check ("refused", hf_spare_start (fd, spool, 65536, HF_AHEAD_YES, NULL, &error) == NULL);
+  tap_check ("refused", hf_spare_start (&parameters, &error) == NULL);
   tap_check_int ("errno", hf_error_errno (error), EMFILE);
   faults_reset ();
   hf_sys_close (&fd);
@@ -208,6 +320,10 @@ main (int argc, char **argv)
     { "P2-failure-is-told", test_P2_failure_is_told },
     { "P2-failure-in-the-background", test_P2_failure_in_the_background },
     { "stop-while-it-hangs", test_stop_while_it_hangs },
+    { "from-the-reserve", test_from_the_reserve },
+    { "from-the-reserve-below-the-mark", test_from_the_reserve_below_the_mark },
+    { "reserve-is-left-empty", test_reserve_is_left_empty },
+    { "stop-while-the-reserve-hangs", test_stop_while_the_reserve_hangs },
     { "no-descriptor", test_no_descriptor },
     { NULL, NULL },
   };
