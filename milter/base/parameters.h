@@ -39,8 +39,9 @@ HF_PARAMETER (journal, segment_size, SIZE, "64M", "64K", "4G", FALSE, "",
               "Size of a journal segment. On a small file system a sixteenth of it is used where that is less.")
 HF_PARAMETER (journal, spares, COUNT, "4", "1", "64", FALSE, "",
               "How many segments are kept written ahead, so that a burst of as much mail need not share the disk with "
-              "that. One always is; the others are made while little mail comes, where they are less than a sixteenth of "
-              "what is free, and given back where room becomes short.")
+              "that. One always is; the others are made while little mail comes, where they are no more than a sixteenth "
+              "of what is free, and given back where room becomes short. A quota can't be seen: where the user has one, set "
+              "it to 1.")
 HF_PARAMETER (journal, write_ahead, BOOL, "yes", "", "", FALSE, "",
               "Write segments full of NULs before they are used, so that a sync changes no metadata and a "
               "full disk is found before mail is accepted.")

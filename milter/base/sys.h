@@ -37,8 +37,8 @@ typedef struct
   int (*ftruncate) (int fd, off_t length);
   int (*fstat) (int fd, struct stat *out_st);
   int (*stat) (const char *path, struct stat *out_st);
-  /* like fstat(2), or like stat(2) where @path is not NULL, but leaves the file's times 0
-   * and unasked: once they were asked for, the kernel (6.13 and newer) tells the next
+  /* like fstat(2), or like stat(2) where @path is not NULL, but leaves the file's times
+   * unasked and of no use: once they were asked for, the kernel (6.13 and newer) tells the next
    * change by the exact time instead of a tick's, and a file system without a journal
    * then writes the inode, too, at each sync.  For what is looked at for each message */
   int (*look) (int fd, const char *path, struct stat *out_st);

@@ -8,6 +8,7 @@
 #include "milter/filter/privilege.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libmilter/mfapi.h>
 #include <netdb.h>
@@ -77,23 +78,57 @@ find_group (const HfConfig *config, gid_t *out_gid, GError **error)
   return TRUE;
 }
 
-/* It becomes the user's that the filter will be, who connects to it as well (nudge.h). */
-static gboolean
-set_permissions (const HfConfig *config, const gchar *path, gid_t gid, GError **error)
+/* The socket itself, and not what somebody may have put there instead: root is about
+ * to give it away. */
+static int
+hold_socket (const gchar *path)
 {
-  uid_t uid;
+  struct stat st;
+  int fd = open (path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
-  if (!hf_privilege_find (config, &uid, error))
-    return FALSE;
-  if (uid != (uid_t) -1 && chown (path, uid, (gid_t) -1) < 0)
-    return hf_config_error (config, "milter", "user", error, "cannot give '%s' to its user: %s", path, g_strerror (errno));
-  if (gid != (gid_t) -1 && chown (path, (uid_t) -1, gid) < 0)
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISSOCK (st.st_mode))
+    return fd;
+  if (fd >= 0)
+    {
+      close (fd);
+      errno = ENOTSOCK;
+    }
+  return -1;
+}
+
+/* It becomes the user's that the filter will be, who connects to it as well (nudge.h),
+ * but needs not: where that can't be done, it stays root's. */
+static gboolean
+set_owner_and_mode (const HfConfig *config, const gchar *path, int fd, uid_t uid, gid_t gid, GError **error)
+{
+  g_autofree gchar *held = g_strdup_printf ("/proc/self/fd/%d", fd);
+
+  if (uid != (uid_t) -1)
+    (void) !fchownat (fd, "", uid, (gid_t) -1, AT_EMPTY_PATH);
+  if (gid != (gid_t) -1 && fchownat (fd, "", (uid_t) -1, gid, AT_EMPTY_PATH) < 0)
     return hf_config_error (config, "milter", "socket_group", error, "cannot set the group of '%s': %s", path,
                             g_strerror (errno));
-  if (chmod (path, config->milter_socket_mode) < 0)
+  if (chmod (held, config->milter_socket_mode) < 0)
     return hf_config_error (config, "milter", "socket_mode", error, "cannot set the mode of '%s': %s", path,
                             g_strerror (errno));
   return TRUE;
+}
+
+static gboolean
+set_permissions (const HfConfig *config, const gchar *path, gid_t gid, GError **error)
+{
+  gboolean ok;
+  uid_t uid;
+  int fd;
+
+  if (!hf_privilege_find (config, &uid, error))
+    return FALSE;
+  fd = hold_socket (path);
+  if (fd < 0)
+    return fail (config, error, "cannot look at", path);
+  ok = set_owner_and_mode (config, path, fd, uid, gid, error);
+  close (fd);
+  return ok;
 }
 
 /* libmilter tells syslog alone why it can't listen; a bind of our own tells us. */

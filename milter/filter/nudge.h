@@ -14,7 +14,8 @@
  * A new connection is an event that makes libmilter start or wake a thread,
  * which then takes what waits.  So once in a while the filter connects to itself,
  * and hangs up at once, before a word of the protocol: libmilter tells no
- * callback but xxfi_close, and logs nothing.
+ * callback but xxfi_close, and logs nothing.  (Over TCP each leaves a port in
+ * TIME_WAIT for a minute, a tenth of what the MTA's own connections leave.)
  */
 #pragma once
 

@@ -6,6 +6,9 @@
 #include "milter/journal/reserve.h"
 #include "milter/journal/space.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 /* How often is looked whether room has become short. */
 #define LOOK_MS 1000
 /* The reserve is given back when it is more than this part of what is free. */
@@ -54,7 +57,8 @@ give_back (HfReserve *self)
 }
 
 /* A whole reserve is no more than a share of what is free, and twice what is to stay free
- * is left, and @beside. */
+ * is left, where a warning begins, and @beside; and a segment, which the next may be
+ * about to take. */
 static gboolean
 is_spacious (const HfReserve *self, guint64 share, guint64 beside)
 {
@@ -64,7 +68,17 @@ is_spacious (const HfReserve *self, guint64 share, guint64 beside)
   const HfGroundKind ground = usage != NULL ? (HfGroundKind) atomic_load (&usage->ground) : HF_GROUND_IN_PLACE;
   HfSpace space;
 
-  return hf_space_look (self->spool, ground, &space) && space.free >= share * whole && space.free >= 2 * mark + beside;
+  return hf_space_look (self->spool, ground, &space) && space.free >= share * whole && space.free >= 2 * mark + self->size + beside;
+}
+
+/* Somebody may have cut it, or put another in its place. */
+static gboolean
+is_full (const HfReserve *self, guint number)
+{
+  struct stat st;
+
+  return hf_sys.fstatat (self->dir_fd, name_of (number).text, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG (st.st_mode)
+         && (guint64) st.st_size == self->size;
 }
 
 gboolean
@@ -73,7 +87,8 @@ hf_reserve_take (HfReserve *self)
   self->add_ms = hf_sys_monotonic_ms () + self->quiet_ms;
   if (self->count == 0)
     return FALSE;
-  if (hf_sys.rename_new (self->dir_fd, name_of (self->count).text, self->dir_fd, HF_JOURNAL_SPARE) == 0
+  if (is_full (self, self->count)
+      && hf_sys.rename_new (self->dir_fd, name_of (self->count).text, self->dir_fd, HF_JOURNAL_SPARE) == 0
       && hf_sys.fsync (self->dir_fd) == 0)
     {
       self->count--;
@@ -109,6 +124,8 @@ add (HfReserve *self, HfAhead ahead, const gboolean *stop)
 gboolean
 hf_reserve_tend (HfReserve *self, HfAhead ahead, const gboolean *stop)
 {
+  if (g_atomic_int_get (stop))
+    return FALSE;
   if (self->count > 0 && (ahead == HF_AHEAD_NO || !is_spacious (self, SHARE, 0)))
     {
       give_back (self);

@@ -4,12 +4,14 @@
  *
  * While mail comes fast, the NULs of the next segment take as much of the disk as
  * the mail does.  So some segments are made before, when for a time none was
- * taken, and a burst finds them ready.  They are made only where they are less than
- * a sixteenth of what is free, and given back when they are more than an eighth, or
- * when what is free comes near the mark: they are for speed, and nobody's mail is to be
- * turned away for them.
+ * taken, and a burst finds them ready.  They are made only where they are no
+ * more than a sixteenth of what is free, and given back when they are more than an
+ * eighth, or when what is free comes near the mark: they are for speed, and nobody's
+ * mail is to be turned away for them.  A quota can't be seen: who has one sets
+ * `spares` to 1.
  *
- * Used by the spare's thread only (spare.h); calls take as long as the disk takes.
+ * Used by the spare's thread only (spare.h), once it is made; calls take as long as
+ * the disk takes.
  */
 #pragma once
 

@@ -104,22 +104,28 @@ sync_spare (int dir_fd, int fd, GError **error)
   return TRUE;
 }
 
+/* Told to stop, the helper's journal is gone, and the name may be another's. */
+static gboolean
+may_go_on (const gboolean *stop, GError **error)
+{
+  return !g_atomic_int_get (stop) || hf_error_set (error, HF_ERROR_BUSY, "spare-open", "stopping");
+}
+
 static int
 create_spare (int dir_fd, const gchar *name, const gboolean *stop, GError **error)
 {
   int fd;
 
-  /* told to stop, the helper's journal is gone, and the name may be another's */
-  if (g_atomic_int_get (stop))
-    {
-      hf_error_set (error, HF_ERROR_BUSY, "spare-open", "stopping");
-      return -1;
-    }
+  if (!may_go_on (stop, error))
+    return -1;
   if (hf_sys.unlinkat (dir_fd, name, 0) < 0 && errno != ENOENT)
     {
       hf_error_set_errno (error, errno, "spare-open", "cannot remove old spare segment");
       return -1;
     }
+  /* again: it may have hung, and an empty file must not be found under that name */
+  if (!may_go_on (stop, error))
+    return -1;
   fd = hf_sys.openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0)
     hf_error_set_errno (error, errno, "spare-open", "cannot create spare segment");

@@ -88,12 +88,13 @@ static gboolean
 take_from_reserve (HfSpare *self)
 {
   const HfAhead ahead = self->ahead;
-  gboolean taken;
+  gboolean taken = FALSE;
 
-  if (ahead == HF_AHEAD_NO)
-    return FALSE;
   pthread_mutex_unlock (&self->mutex);
-  taken = !g_atomic_int_get (&self->stop) && hf_reserve_take (&self->reserve);
+  if (ahead == HF_AHEAD_NO)
+    hf_reserve_tend (&self->reserve, ahead, &self->stop); /* first, for the room */
+  else if (!g_atomic_int_get (&self->stop))
+    taken = hf_reserve_take (&self->reserve);
   pthread_mutex_lock (&self->mutex);
   if (!taken)
     return FALSE;

@@ -10,6 +10,7 @@
  * A record goes into room that was written ahead, so it takes none when it is
  * written.  But once the segment is full another is made: each octet written
  * is one that is coming, until the next spare is wanted and stands for them.
+ * (That is too much where the next comes from the reserve, which has its room.)
  */
 #pragma once
 

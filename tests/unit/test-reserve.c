@@ -157,10 +157,10 @@ test_room (void)
     { "less than a sixteenth", 2 * 16 * SIZE - 1, 0, 0, 2 },
     { "just kept", 2 * 8 * SIZE, 0, 0, 2 },
     { "more than an eighth", 2 * 8 * SIZE - 1, 0, 0, 0 },
-    { "far from the mark", 50 * MIB, 25 * MIB - SIZE, 2, 2 },
-    { "nearer", 50 * MIB, 25 * MIB - SIZE + 1, 0, 2 },
-    { "twice the mark", 50 * MIB, 25 * MIB, 0, 2 },
-    { "near the mark", 50 * MIB, 25 * MIB + 1, 0, 0 },
+    { "far from the mark", 50 * MIB + SIZE, 25 * MIB - SIZE, 2, 2 },
+    { "nearer", 50 * MIB + SIZE, 25 * MIB - SIZE + 1, 0, 2 },
+    { "twice the mark and a segment", 50 * MIB + SIZE, 25 * MIB, 0, 2 },
+    { "near the mark", 50 * MIB + SIZE, 25 * MIB + 1, 0, 0 },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
@@ -270,6 +270,8 @@ test_taking_fails (void)
     gint number;
   } rows[] = {
     { "gone", FAULT_N_CALLS, NULL, 0 },
+    { "cut", FAULT_N_CALLS, NULL, 1 },
+    { "too long", FAULT_N_CALLS, NULL, SIZE + 1 },
     { "not renamed", FAULT_RENAME, NULL, EIO },
     { "not synced", FAULT_FSYNC, NULL, EIO },
   };
@@ -284,7 +286,7 @@ test_taking_fails (void)
       tend_all (&place, HF_AHEAD_YES);
       path = kit_path (place.spool, "spare-3");
       if (rows[i].call == FAULT_N_CALLS)
-        g_assert_true (unlink (path) == 0);
+        g_assert_true ((rows[i].number == 0 ? unlink (path) : truncate (path, rows[i].number)) == 0);
       else
         faults_fail (rows[i].call, rows[i].part, 1, rows[i].number);
       tap_check (rows[i].name, !hf_reserve_take (&place.reserve));

@@ -23,6 +23,17 @@ typedef struct
   guint64 size; /* what the last one that was taken had ahead */
 } Place;
 
+static HfSpare *
+start_with (const Place *self, HfAhead ahead, guint most)
+{
+  const HfSpareParameters parameters = { .dir_fd = self->dir_fd, .spool = self->spool, .size = 65536, .ahead = ahead,
+                                         .usage = self->usage, .most = most, .quiet_ms = 1 };
+  HfSpare *spare = hf_spare_start (&parameters, NULL);
+
+  g_assert_nonnull (spare);
+  return spare;
+}
+
 static void
 place_init_with (Place *self, HfAhead ahead, guint most)
 {
@@ -34,11 +45,7 @@ place_init_with (Place *self, HfAhead ahead, guint most)
   dir = kit_path (self->spool, NULL);
   self->usage = hf_usage_new ();
   self->dir_fd = hf_sys.open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  self->spare = hf_spare_start (&(HfSpareParameters){ .dir_fd = self->dir_fd, .spool = self->spool, .size = 65536,
-                                                      .ahead = ahead, .usage = self->usage, .most = most,
-                                                      .quiet_ms = 1 },
-                                NULL);
-  g_assert_nonnull (self->spare);
+  self->spare = start_with (self, ahead, most);
 }
 
 static void
@@ -294,6 +301,38 @@ test_stop_while_the_reserve_hangs (void)
   place_clear ("hangs", &place);
 }
 
+static gboolean
+has_one_more (gpointer data)
+{
+  return inode_of (data, HF_JOURNAL_SPARE) != 0 && inode_of (data, HF_JOURNAL_SPARE "-2") != 0;
+}
+
+/* The helper of a journal that was given up hangs, and goes on when the next one has a
+ * reserve: it may take a file of it away, and must not leave an empty one. */
+static void
+test_an_old_helper (void)
+{
+  Place place;
+
+  /* the first eleven remove what an earlier life may have left: spare-2, spare-20 ... */
+  faults_hang (FAULT_UNLINKAT, HF_JOURNAL_SPARE "-2", 12);
+  place_init_with (&place, HF_AHEAD_YES, 2);
+  tap_check ("hangs", faults_wait_hanging (FAULT_UNLINKAT));
+  hf_spare_stop (place.spare);
+  place.spare = start_with (&place, HF_AHEAD_YES, 2);
+  tap_check ("made", kit_wait_until (has_one_more, &place));
+  faults_release ();
+  tap_check ("taken away", kit_wait_until (has_none_more, &place));
+  for (guint i = 0; i < 2; i++)
+    {
+      tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
+      tap_check_int ("ahead", place.size, 65536);
+      tap_check_int ("the file", size_of (place.path), 65536);
+      tap_check_int ("as if renamed", unlink (place.path), 0);
+    }
+  place_clear ("old helper", &place);
+}
+
 static void
 test_no_descriptor (void)
 {
@@ -324,6 +363,7 @@ main (int argc, char **argv)
     { "from-the-reserve-below-the-mark", test_from_the_reserve_below_the_mark },
     { "reserve-is-left-empty", test_reserve_is_left_empty },
     { "stop-while-the-reserve-hangs", test_stop_while_the_reserve_hangs },
+    { "an-old-helper", test_an_old_helper },
     { "no-descriptor", test_no_descriptor },
     { NULL, NULL },
   };
