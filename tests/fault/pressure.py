@@ -217,6 +217,29 @@ class Pressure:
             wait_free(room, 40 * MIB)
             taken(made, b"y" * 76 + b"\r\n", size)
 
+    def reserve(self, kind):
+        """Segments are made ready while no mail comes, and given back when others take the room; no mail is turned away."""
+        with self.running(kind, journal__segment_size="256K", journal__spares="4", pressure__space_warn="3M",
+                          pressure__space_stop="2M") as (made, room):
+            spares = [made.spool / "journal" / name for name in ("spare", "spare-2", "spare-3", "spare-4")]
+            taken(made)
+            wait_for(spares[-1].exists, 60, "all spares")
+            inode = spares[-1].stat().st_ino
+            for _ in range(30):
+                taken(made, (b"y" * 76 + b"\r\n") * 256)
+            used = {path.stat().st_ino for path in (made.spool / "journal").glob("*.bsmtp")}
+            expect(inode in used, "mail came, and the last of the reserve was not used")
+            wait_for(spares[-1].exists, 60, "all spares again")
+
+            room.fill(leave=5 * MIB)
+            wait_for(lambda: not any(path.exists() for path in spares[1:]), 60, "the reserve to be given back")
+            expect(spares[0].exists(), "the spare itself was given back, too")
+            taken(made)
+            expect(not made.events(STOP), "mail was turned away")
+            room.release()
+            taken(made)
+            all_there(made, 33)
+
     def outgrown(self):
         """A body larger than was said and than there is room for: 452 at its end, its stage gone before that."""
         with self.running(pressure__space_stop="8M") as (made, room):
@@ -407,6 +430,7 @@ def cases(pressure):
               ("declared sizes", pressure.declared),
               ("every way to end a transaction", pressure.given_back),
               ("a message that outgrows the room", pressure.outgrown)]
+    found += [(f"segments in reserve: {kind}", lambda kind=kind: pressure.reserve(kind)) for kind in ("tmpfs", "ext4")]
     # to a sanitizer one file system is like another, but for what shows late on btrfs
     crowds = ("ext4", "btrfs") if build.is_sanitized() else FILE_SYSTEMS
     found += [(f"a thousand connections: {kind}", lambda kind=kind: pressure.crowd(kind, 1000, 1500, 256 * KIB))
