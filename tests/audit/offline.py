@@ -22,7 +22,7 @@ from lib.messages import head, lines  # noqa: E402
 from lib.postfixlog import story  # noqa: E402
 from lib.segment import BIRTH, CARRIED_FIRST, Segment, moment  # noqa: E402
 from lib.spool import Spool  # noqa: E402
-from lib.tap import Skip, equal, expect, wait_for  # noqa: E402
+from lib.tap import Skip, equal, expect, wait_end, wait_for  # noqa: E402
 
 GAP, BOOKS_DAMAGED, MADE_ANEW, STARTED, JOURNAL_AWAY = "HF-504", "HF-507", "HF-510", "HF-501", "HF-306"
 NO_LOG, LOG_BACK, STRANGE = "HF-505", "HF-518", "HF-519"
@@ -164,7 +164,7 @@ class Cases:
             yield path.read_text
         finally:
             process.terminate()
-            equal(process.wait(20), 0, "status of the auditor")
+            equal(wait_end(process, 20, "the auditor to end"), 0, "status of the auditor")
 
     def needs(self, made):
         """What status says of the auditor; no filter runs here."""
@@ -433,7 +433,7 @@ class Cases:
         wait_for(lambda: STARTED in said.read_text(), 20, "the first auditor to start")
         expect("another auditor" in self.once(made, status=3), "the second auditor does not name the first")
         first.terminate()
-        equal(first.wait(20), 0, "status of the first auditor")
+        equal(wait_end(first, 20, "the first auditor to end"), 0, "status of the first auditor")
         self.once(made)
         equal(self.fates(made), [RELAYED], "fates")
 

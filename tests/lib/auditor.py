@@ -7,11 +7,10 @@ import json
 import shutil
 import signal
 import sqlite3
-import subprocess
 
 from .holdfast import program
 from .lab import run
-from .tap import Failure, equal, expect, wait_for
+from .tap import Failure, equal, expect, wait_end, wait_for
 
 STARTED, STOPPED, GAP, BLIND_QUEUE, BOOKS_DAMAGED = "HF-501", "HF-502", "HF-504", "HF-506", "HF-507"
 LOST, UNACCOUNTED = "HF-601", "HF-602"
@@ -99,10 +98,7 @@ class Auditor:
 
     def stop(self, limit=20):
         self.process.send_signal(signal.SIGTERM)
-        try:
-            status = self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"the auditor still runs after {limit} s: {self.said()}") from None
+        status = wait_end(self.process, limit, "the auditor to end")
         expect(status == 0, f"the auditor ended with status {status}: {self.said()}")
 
     # what it found

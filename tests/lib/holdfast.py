@@ -14,11 +14,10 @@ import pwd
 import re
 import shutil
 import signal
-import subprocess
 
 from . import build
 from .lab import run
-from .tap import Failure, expect, wait_for
+from .tap import Failure, expect, wait_end, wait_for
 
 STARTED, STOPPING, STOPPED = "HF-101", "HF-102", "HF-103"
 USER = "nobody"          # whom the filter becomes when the tests run as root
@@ -124,10 +123,7 @@ class Filter:
 
     def wait(self, limit=40):
         """The exit status, once the process has ended."""
-        try:
-            return self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            raise Failure(f"the filter still runs after {limit} s") from None
+        return wait_end(self.process, limit, "the filter to end")
 
     def stop(self, limit=40):
         """Stops in order, and expects it to be in order."""

@@ -5,9 +5,8 @@ for, whatever hf_sys would have made of it, in every thread.  Needs a plain
 build: the leak checker of a sanitized one can't work where it is traced.
 """
 import pathlib
-import subprocess
 
-from .tap import Failure, wait_for
+from .tap import Failure, wait_end, wait_for
 
 
 class Injection:
@@ -42,10 +41,7 @@ class Injection:
         """Lets go of the filter, which goes on."""
         if self.process.poll() is None:
             self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            raise Failure("strace does not let go of the filter") from None
+        wait_end(self.process, 20, "strace to let go of the filter")
 
     def count(self):
         """How many calls were answered for the kernel so far."""

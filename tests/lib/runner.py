@@ -19,6 +19,7 @@ import resource
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -358,13 +359,19 @@ def main():
     return conclude(total)
 
 
+def outline(text):
+    """What failed, and the first line of why."""
+    lines = [line.strip(" #") for line in text.splitlines()[:2]]
+    return "  " + "\n      ".join(textwrap.shorten(line, 200) for line in lines)
+
+
 def conclude(total):
     for text in total.failures:
         print(f"\n{text}")
     if not total.passed and not total.failures and not total.skipped:
         total.failures.append("no test ran")
     if total.failures:      # once more without their details, which may be long
-        print("\nfailed:\n" + "\n".join(f"  {text.splitlines()[0]}" for text in total.failures))
+        print("\nfailed:\n" + "\n".join(map(outline, total.failures)))
     print(f"\n{total.passed} passed, {len(total.failures)} failed, {total.skipped} skipped")
     under_ci = os.environ.get("CI") == "true"
     return 1 if total.failures or (under_ci and total.skipped) else 0

@@ -8,7 +8,7 @@ import pty
 import subprocess
 
 from .holdfast import Filter, program
-from .tap import expect, wait_for
+from .tap import expect, wait_end, wait_for
 
 
 class Spool(Filter):
@@ -42,7 +42,7 @@ class Spool(Filter):
             if meanwhile is not None:
                 meanwhile()
             os.write(controller, answer.encode() + b"\n")
-            status = process.wait(20)
+            status = wait_end(process, 20, "the command to end")
             read_more(controller, said)
         finally:
             os.close(controller)

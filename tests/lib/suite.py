@@ -49,7 +49,7 @@ class Site:
         self.tally = Tally()       # of what the scenario sends
         self.figures = Figures()   # of all scenarios so far
         self.defective = False     # filters are started with a seeded defect
-        self._shared = {}          # what several cases look at: by what makes it; None where that failed
+        self._shared = {}          # what several cases look at: by what makes it; where that failed, the failure
         self._numbers = itertools.count(1)
 
     def unique(self, name):
@@ -66,14 +66,19 @@ class Site:
         return made.start() if start else made
 
     def shared(self, make):
-        """What make(site) gave the first case that asked for it; where that failed, it fails for all.
+        """What make(site) gave the first case that asked for it; where that failed, it fails for all, and all tell why.
 
         Its filters end with that case; what they wrote stays."""
         if make not in self._shared:
-            self._shared[make] = None
-            self._shared[make] = make(self)
-        expect(self._shared[make] is not None, "what several cases look at could not be made: the first of them tells why")
-        return self._shared[make]
+            try:
+                self._shared[make] = make(self)
+            except Exception as error:
+                self._shared[make] = error
+                raise
+        made = self._shared[make]
+        if isinstance(made, Exception):
+            raise Failure(f"what several cases look at could not be made: {type(made).__name__}: {made}")
+        return made
 
     def client(self, **options):
         return self.mta.client(**options)
@@ -139,10 +144,11 @@ class Site:
         print(f"# {text}", flush=True)
 
     def last_words(self):
-        """What the MTA and the last filter said, for the report of a failure."""
+        """What the MTA, the last filter and its auditor said, for the report of a failure."""
         parts = [f"-- end of {self.mta.log}", self.mta.log_tail()]
         if self.filters:
-            parts += [f"-- end of {self.filters[-1].log}", self.filters[-1].log_tail(25)]
+            for log in sorted(self.filters[-1].dir.glob("*.log")):
+                parts += [f"-- end of {log}", *log.read_text(errors="replace").splitlines()[-25:]]
         return "\n".join(parts)
 
 

@@ -51,6 +51,12 @@ def wait_for(condition, limit, what, pause=0.02):
         time.sleep(pause)
 
 
+def wait_end(process, limit, what):
+    """Until a process ends, as wait_for(); what: that it ends.  Returns its status."""
+    wait_for(lambda: process.poll() is not None, limit, what)
+    return process.returncode
+
+
 class Report:
     """Prints a plan and a line for each case, each the moment it is known."""
 

@@ -149,7 +149,7 @@ class World:
             client.open(message)
             equal(client.command("DATA").code, 354, "reply to DATA")
             client.write(message.octets + b".\r\n")
-            expect(self.mta.later.stalled.wait(20), "the later filter got no message")
+            wait_for(self.mta.later.stalled.is_set, 20, "the later filter to get the message")
             found = wait_for(lambda: self.auditor.fates_in_books(), 20, "the books to have the message")
             balance = self.auditor.balance()
             self.mta.later.go_on()
