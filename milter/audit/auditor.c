@@ -34,6 +34,10 @@
 /* So many lines that all begin otherwise than a line of a log are no accident. */
 #define STRANGE_LINES 3
 
+/* postqueue begins to print at once and says something of each message.  A Postfix that does not answer it
+ * keeps it waiting for ever. */
+#define QUEUE_SILENT_MS (60 * 1000)
+
 /* How far the journal was read again is not worth a group of its own more often. */
 #define SCRUB_KEPT_EVERY_MS (30 * 1000)
 
@@ -328,7 +332,7 @@ ask_queue (HfAuditor *self, gint64 now_ms)
   if (where[0] == '\0')
     where = is_postfix ? "/etc/postfix" : "/var/spool/mqueue";
   self->queue_ms = now_ms;
-  self->queue = is_postfix ? hf_queue_read_postfix (where, &error) : hf_queue_read_sendmail (where, &error);
+  self->queue = is_postfix ? hf_queue_read_postfix (where, QUEUE_SILENT_MS, &error) : hf_queue_read_sendmail (where, &error);
   if (self->queue == NULL)
     tell_failure (&self->queue_failed, HF_EVENT_QUEUE_UNKNOWN, error);
   else

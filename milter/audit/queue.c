@@ -5,10 +5,13 @@
 
 #include "milter/audit/logevent.h"
 #include "milter/base/error.h"
+#include "milter/base/sys.h"
 
-#include <gio/gio.h>
+#include <errno.h>
 #include <json-glib/json-glib.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* A queue may hold a million messages: only their ids are kept. */
 struct HfQueue
@@ -85,62 +88,137 @@ hf_queue_add_json (HfQueue *self, const gchar *line, GError **error)
   return TRUE;
 }
 
+/* What a program says while it runs. */
+typedef struct
+{
+  const gchar *name;
+  GPid pid;
+  int out, err;
+  gint silent_ms;
+  gboolean hung;
+} Speaker;
+
 /* FALSE with HF_ERROR_NOT_FOUND for no such program, else HF_ERROR_IO. */
 static gboolean
-is_not_run (const gchar *const *argv, const GError *failed, GError **error)
+start_speaker (Speaker *self, const gchar *const *argv, GError **error)
 {
-  return hf_error_set (error, g_error_matches (failed, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? HF_ERROR_NOT_FOUND : HF_ERROR_IO,
-                       "queue", "cannot run %s: %s", argv[0], failed->message);
+  g_autoptr (GError) failed = NULL;
+
+  self->name = argv[0];
+  return g_spawn_async_with_pipes (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+                                   &self->pid, NULL, &self->out, &self->err, &failed)
+         || hf_error_set (error,
+                          g_error_matches (failed, G_SPAWN_ERROR, G_SPAWN_ERROR_NOENT) ? HF_ERROR_NOT_FOUND : HF_ERROR_IO,
+                          "queue", "cannot run %s: %s", argv[0], failed->message);
 }
 
-/* All lines that it prints, also behind one that can't be read: a writer that is not heard out never ends. */
-static gboolean
-add_lines (HfQueue *self, GInputStream *from, GError **error)
+/* As read(2), but one that is silent too long is ended: it waits for a service that hangs, and
+ * meanwhile nobody would read the log. */
+static gssize
+hear (Speaker *self, int fd, gchar *out, gsize size)
 {
-  g_autoptr (GDataInputStream) lines = g_data_input_stream_new (from);
-  g_autoptr (GError) failed = NULL;
-  gboolean ok = TRUE;
-  gchar *line;
+  GPollFD wait = { .fd = fd, .events = G_IO_IN };
+  gint ready;
 
-  while ((line = g_data_input_stream_read_line (lines, NULL, NULL, &failed)) != NULL)
+  do
+    ready = self->hung ? 0 : g_poll (&wait, 1, self->silent_ms);
+  while (ready < 0 && errno == EINTR);
+  if (ready > 0)
+    return hf_sys.read (fd, out, size);
+  if (ready == 0 && !self->hung)
+    kill (self->pid, SIGKILL);
+  self->hung |= ready == 0;
+  return -1;
+}
+
+static gboolean
+add_lines (HfQueue *self, GString *text, gboolean last, GError **error)
+{
+  const gchar *end;
+  gsize done = 0;
+  gboolean ok = TRUE;
+
+  if (last && text->len > 0)
+    g_string_append_c (text, '\n');
+  while (ok && (end = memchr (text->str + done, '\n', text->len - done)) != NULL)
     {
-      if (ok && line[0] != '\0')
-        ok = hf_queue_add_json (self, line, error);
-      g_free (line);
+      g_autofree gchar *line = g_strndup (text->str + done, (gsize) (end - text->str) - done);
+
+      ok = line[0] == '\0' || hf_queue_add_json (self, line, error);
+      done = (gsize) (end - text->str) + 1;
     }
-  if (ok && failed != NULL)
-    ok = hf_error_set (error, HF_ERROR_IO, "queue", "what postqueue prints can't be read: %s", failed->message);
+  g_string_erase (text, 0, ok ? (gssize) done : -1);
   return ok;
 }
 
-/* What a program says of its failure, as far as it fits; it is not to wait until the rest is read. */
+/* All that it prints, also behind a line that can't be read: a writer that is not heard out never ends. */
+static gboolean
+add_all_lines (HfQueue *self, Speaker *speaker, GError **error)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  gchar part[8192];
+  gboolean ok = TRUE;
+  gssize got;
+
+  while ((got = hear (speaker, speaker->out, part, sizeof part)) > 0)
+    if (ok)
+      {
+        g_string_append_len (text, part, got);
+        ok = add_lines (self, text, FALSE, error);
+      }
+  if (ok && got < 0 && !speaker->hung)
+    return hf_error_set_errno (error, errno, "queue", "what postqueue prints can't be read");
+  return ok && add_lines (self, text, TRUE, error);
+}
+
+/* What it says of its failure, as far as it fits. */
 static void
-read_complaint (GInputStream *from, gchar *out, gsize size)
+hear_complaint (Speaker *self, gchar *out, gsize size)
 {
   gsize length = 0;
+  gssize got = 1;
 
-  g_input_stream_read_all (from, out, size - 1, &length, NULL, NULL);
-  g_input_stream_close (from, NULL, NULL);
+  while (got > 0 && length < size - 1)
+    {
+      got = hear (self, self->err, out + length, size - 1 - length);
+      length += got > 0 ? (gsize) got : 0;
+    }
   out[length] = '\0';
   g_strstrip (out);
 }
 
+/* Closes what it speaks into first, so that it does not wait until the rest is read. */
+static int
+end_speaker (Speaker *self)
+{
+  int status = 0;
+
+  hf_sys_close (&self->out);
+  hf_sys_close (&self->err);
+  while (waitpid (self->pid, &status, 0) < 0 && errno == EINTR)
+    ;
+  g_spawn_close_pid (self->pid);
+  return status;
+}
+
 /* One entry a line, as it is printed: the whole of a long queue would take hundreds of megabytes. */
 static gboolean
-add_postqueue (HfQueue *self, const gchar *const *argv, GError **error)
+add_postqueue (HfQueue *self, const gchar *const *argv, gint silent_ms, GError **error)
 {
-  g_autoptr (GError) failed = NULL, unread = NULL;
-  g_autoptr (GSubprocess) process
-      = g_subprocess_newv (argv, G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE, &failed);
+  Speaker speaker = { .silent_ms = silent_ms };
+  g_autoptr (GError) unread = NULL;
   gchar complaint[1024];
+  int status;
 
-  if (process == NULL)
-    return is_not_run (argv, failed, error);
-  add_lines (self, g_subprocess_get_stdout_pipe (process), &unread);
-  read_complaint (g_subprocess_get_stderr_pipe (process), complaint, sizeof complaint);
-  if (!g_subprocess_wait (process, NULL, &failed))
-    return hf_error_set (error, HF_ERROR_IO, "queue", "%s: %s", argv[0], failed->message);
-  if (!g_subprocess_get_successful (process))
+  if (!start_speaker (&speaker, argv, error))
+    return FALSE;
+  add_all_lines (self, &speaker, &unread);
+  hear_complaint (&speaker, complaint, sizeof complaint);
+  status = end_speaker (&speaker);
+  if (speaker.hung)
+    return hf_error_set (error, HF_ERROR_BUSY, "queue", "%s said nothing for %d s, so the queue is not known", argv[0],
+                         silent_ms / 1000);
+  if (!g_spawn_check_wait_status (status, NULL))
     return hf_error_set (error, HF_ERROR_BUSY, "queue", "%s failed, so the queue is not known: %s", argv[0], complaint);
   if (unread == NULL)
     return TRUE;
@@ -185,12 +263,12 @@ look_for_corrupt (HfQueue *self, const gchar *config_directory)
 }
 
 HfQueue *
-hf_queue_read_postfix (const gchar *config_directory, GError **error)
+hf_queue_read_postfix (const gchar *config_directory, gint silent_ms, GError **error)
 {
   const gchar *const argv[] = { "postqueue", "-c", config_directory, "-j", NULL };
   g_autoptr (HfQueue) self = hf_queue_new ();
 
-  if (!add_postqueue (self, argv, error))
+  if (!add_postqueue (self, argv, silent_ms, error))
     return NULL;
   look_for_corrupt (self, config_directory);
   return g_steal_pointer (&self);

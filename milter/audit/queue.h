@@ -22,12 +22,13 @@ typedef struct HfQueue HfQueue;
 /**
  * hf_queue_read_postfix:
  * @config_directory: as for postqueue -c
+ * @silent_ms: postqueue that says nothing for so long is ended
  *
  * Runs postqueue -j, and looks into corrupt/ where that may be read.  NULL
- * with HF_ERROR_BUSY when Postfix is stopped or postqueue fails: that is no
- * empty queue; HF_ERROR_NOT_FOUND when there is no postqueue.
+ * with HF_ERROR_BUSY when Postfix is stopped, or postqueue fails or hangs: that
+ * is no empty queue; HF_ERROR_NOT_FOUND when there is no postqueue.
  */
-HfQueue *hf_queue_read_postfix (const gchar *config_directory, GError **error);
+HfQueue *hf_queue_read_postfix (const gchar *config_directory, gint silent_ms, GError **error);
 
 /**
  * hf_queue_read_sendmail:

@@ -41,6 +41,8 @@ test_json (void)
     }
 }
 
+#define LONG_MS (60 * 1000)
+
 static void
 put (const gchar *dir, const gchar *name, const gchar *text)
 {
@@ -106,7 +108,7 @@ test_failures (void)
 
   tap_check ("no such directory", hf_queue_read_sendmail ("/nowhere/at/all", &error) == NULL);
   tap_check ("is told", g_error_matches (error, HF_ERROR, HF_ERROR_NOT_FOUND));
-  tap_check ("no such Postfix is no empty queue", hf_queue_read_postfix ("/nowhere/at/all", &other) == NULL);
+  tap_check ("no such Postfix is no empty queue", hf_queue_read_postfix ("/nowhere/at/all", LONG_MS, &other) == NULL);
   tap_check ("is told", other != NULL);
 }
 
@@ -121,6 +123,7 @@ test_postqueue (void)
     gint want;              /* entries, or -1 */
     HfErrorCode want_error;
     const gchar *want_words;
+    gint silent_ms; /* 0: long enough */
   } rows[] = {
     { "nothing", "exit 0", 0, HF_ERROR_IO, NULL },
     { "two, the last without an end of line", "printf '%s\n%s' '" ENTRY ("ABCD01") "' '" ENTRY ("ABCD02") "'", 2, HF_ERROR_IO, NULL },
@@ -131,6 +134,9 @@ test_postqueue (void)
       HF_ERROR_CORRUPT, "no JSON" },
     { "a long complaint", "i=0; exec >&-; while [ $i -lt 20000 ]; do echo complaint >&2; i=$((i+1)); done; exit 1", -1, HF_ERROR_BUSY,
       "complaint" },
+    { "it hangs", "exec sleep 1000", -1, HF_ERROR_BUSY, "said nothing", 50 },
+    { "it hangs behind a line", "echo '" ENTRY ("ABCD01") "'; exec sleep 1000", -1, HF_ERROR_BUSY, "said nothing", 50 },
+    { "it hangs with its list closed", "exec sleep 1000 >&-", -1, HF_ERROR_BUSY, "said nothing", 50 },
   };
   g_autofree gchar *dir = g_dir_make_tmp ("hf-postqueue-XXXXXX", NULL);
   g_autofree gchar *path = g_strdup_printf ("%s:%s", dir, g_getenv ("PATH"));
@@ -146,7 +152,7 @@ test_postqueue (void)
 
       put (dir, "postqueue", script);
       tap_check_int ("chmod", g_chmod (postqueue, 0755), 0);
-      queue = hf_queue_read_postfix ("/nowhere/at/all", &error);
+      queue = hf_queue_read_postfix ("/nowhere/at/all", rows[i].silent_ms > 0 ? rows[i].silent_ms : LONG_MS, &error);
       tap_check_int (rows[i].name, queue != NULL ? (gint) hf_queue_size (queue) : -1, rows[i].want);
       if (rows[i].want < 0)
         tap_check (rows[i].name, g_error_matches (error, HF_ERROR, rows[i].want_error)
