@@ -6,8 +6,9 @@
 #include "milter/base/error.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/un.h>
 
 #define FORMS "unix:PATH, local:PATH, inet:PORT@HOST or inet6:PORT@HOST"
 
@@ -127,6 +128,37 @@ hf_socket_spec_is_local (const HfSocketSpec *self)
   if (self->family == AF_INET)
     return inet_pton (AF_INET, self->host, &v4) == 1 && ntohl (v4.s_addr) >> 24 == 127;
   return inet_pton (AF_INET6, self->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK (&v6);
+}
+
+static gboolean
+resolve (const HfSocketSpec *self, int flags, struct sockaddr_storage *out_address, socklen_t *out_size, GError **error)
+{
+  const struct addrinfo hints = { .ai_family = self->family, .ai_socktype = SOCK_STREAM, .ai_flags = flags };
+  g_autofree gchar *port = g_strdup_printf ("%u", self->port);
+  struct addrinfo *found;
+  const int failed = getaddrinfo (self->host, port, &hints, &found);
+
+  if (failed != 0)
+    return hf_error_set (error, HF_ERROR_NOT_FOUND, "socket", "cannot find host '%s': %s",
+                         self->host != NULL ? self->host : "*", gai_strerror (failed));
+  memcpy (out_address, found->ai_addr, found->ai_addrlen);
+  *out_size = found->ai_addrlen;
+  freeaddrinfo (found);
+  return TRUE;
+}
+
+gboolean
+hf_socket_spec_address (const HfSocketSpec *self, gboolean to_listen, struct sockaddr_storage *out_address, socklen_t *out_size,
+                        GError **error)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+  if (self->family != AF_UNIX)
+    return resolve (self, to_listen ? AI_PASSIVE : 0, out_address, out_size, error);
+  g_strlcpy (address.sun_path, self->path, sizeof address.sun_path);
+  memcpy (out_address, &address, sizeof address);
+  *out_size = sizeof address;
+  return TRUE;
 }
 
 HfSocketSpec *

@@ -8,6 +8,7 @@
 #include "milter/base/config.h"
 
 #include <glib.h>
+#include <sys/socket.h>
 
 G_BEGIN_DECLS
 
@@ -40,6 +41,17 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (HfSocketSpec, hf_socket_spec_free)
  * 127.0.0.0/8, ::1, or the name localhost (RFC 6761, section 6.3).  Any other
  * name counts as remote, since what it means is not ours to say. */
 gboolean hf_socket_spec_is_local (const HfSocketSpec *self);
+
+/**
+ * hf_socket_spec_address:
+ * @to_listen: without a host, every address; else loopback
+ *
+ * The address that bind(2) or connect(2) takes.  A name is resolved, which may take
+ * as long as the resolver likes; the first address that it has counts.
+ * FALSE with HF_ERROR_NOT_FOUND when it has none.
+ */
+gboolean hf_socket_spec_address (const HfSocketSpec *self, gboolean to_listen, struct sockaddr_storage *out_address,
+                                 socklen_t *out_size, GError **error);
 
 /**
  * hf_socket_spec_check:

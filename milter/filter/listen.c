@@ -11,11 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libmilter/mfapi.h>
-#include <netdb.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 512
@@ -27,32 +23,34 @@ fail (const HfConfig *config, GError **error, const gchar *what, const gchar *su
   return hf_config_error (config, "milter", "socket", error, "%s '%s': %s", what, subject, g_strerror (errno));
 }
 
-/* Somebody answers on @path.  A queue that is full is an answer too. */
+/* Somebody answers on a unix socket.  A queue that is full is an answer too. */
 static gboolean
-is_live (const gchar *path)
+is_live (const HfSocketSpec *spec)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  struct sockaddr_storage address;
+  socklen_t size;
   gboolean live;
   int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
   if (fd < 0)
     return TRUE; /* not known: better not to take it away */
-  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
-  live = connect (fd, (const struct sockaddr *) &address, sizeof address) == 0 || errno != ECONNREFUSED;
+  hf_socket_spec_address (spec, FALSE, &address, &size, NULL);
+  live = connect (fd, (const struct sockaddr *) &address, size) == 0 || errno != ECONNREFUSED;
   close (fd);
   return live;
 }
 
 static gboolean
-clear_path (const HfConfig *config, const gchar *path, GError **error)
+clear_path (const HfConfig *config, const HfSocketSpec *spec, GError **error)
 {
+  const gchar *path = spec->path;
   struct stat st;
 
   if (lstat (path, &st) < 0)
     return errno == ENOENT ? TRUE : fail (config, error, "cannot look at", path);
   if (!S_ISSOCK (st.st_mode))
     return hf_config_error (config, "milter", "socket", error, "'%s' exists and is no socket", path);
-  if (is_live (path))
+  if (is_live (spec))
     return hf_config_error (config, "milter", "socket", error, "socket '%s' is in use by a running program", path);
   if (unlink (path) < 0)
     return fail (config, error, "cannot replace stale socket", path);
@@ -135,24 +133,21 @@ set_permissions (const HfConfig *config, const gchar *path, gid_t gid, GError **
 static gboolean
 try_bind (const HfConfig *config, const HfSocketSpec *spec, GError **error)
 {
-  const struct addrinfo hints = { .ai_family = spec->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE };
-  g_autofree gchar *port = g_strdup_printf ("%u", spec->port);
-  struct addrinfo *found = NULL;
+  g_autoptr (GError) failed = NULL;
+  struct sockaddr_storage address;
+  socklen_t size;
   const int yes = 1;
   gboolean ok = TRUE;
-  int fd, failed;
+  int fd;
 
-  failed = getaddrinfo (spec->host, port, &hints, &found);
-  if (failed != 0)
-    return hf_config_error (config, "milter", "socket", error, "cannot find host '%s': %s", spec->host,
-                            gai_strerror (failed));
+  if (!hf_socket_spec_address (spec, TRUE, &address, &size, &failed))
+    return hf_config_error (config, "milter", "socket", error, "%s", failed->message);
   fd = socket (spec->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0 || setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0
-      || bind (fd, found->ai_addr, found->ai_addrlen) < 0)
+      || bind (fd, (const struct sockaddr *) &address, size) < 0)
     ok = fail (config, error, "cannot listen on", config->milter_socket);
   if (fd >= 0)
     close (fd);
-  freeaddrinfo (found);
   return ok;
 }
 
@@ -176,7 +171,7 @@ hf_listen (const HfConfig *config, GError **error)
 
   if (spec == NULL)
     return FALSE;
-  if (is_unix ? !find_group (config, &gid, error) || !clear_path (config, spec->path, error)
+  if (is_unix ? !find_group (config, &gid, error) || !clear_path (config, spec, error)
               : !try_bind (config, spec, error))
     return FALSE;
   smfi_setbacklog (BACKLOG);

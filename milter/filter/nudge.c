@@ -5,35 +5,8 @@
 #include "milter/base/sys.h"
 #include "milter/filter/nudge.h"
 
-#include <netdb.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-static void
-set_path (HfNudge *self, const gchar *path)
-{
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-  g_strlcpy (address.sun_path, path, sizeof address.sun_path);
-  memcpy (&self->address, &address, sizeof address);
-  self->size = sizeof address;
-}
-
-static void
-set_host (HfNudge *self, const HfSocketSpec *spec)
-{
-  const struct addrinfo hints = { .ai_family = spec->family, .ai_socktype = SOCK_STREAM };
-  g_autofree gchar *port = g_strdup_printf ("%u", spec->port);
-  struct addrinfo *found;
-
-  /* no host is every address for who listens, and loopback for who connects */
-  if (getaddrinfo (spec->host, port, &hints, &found) != 0)
-    return;
-  memcpy (&self->address, found->ai_addr, found->ai_addrlen);
-  self->size = found->ai_addrlen;
-  freeaddrinfo (found);
-}
 
 void
 hf_nudge_init (HfNudge *self, const gchar *socket)
@@ -41,10 +14,8 @@ hf_nudge_init (HfNudge *self, const gchar *socket)
   g_autoptr (HfSocketSpec) spec = hf_socket_spec_parse (socket, NULL);
 
   memset (self, 0, sizeof *self);
-  if (spec != NULL && spec->family == AF_UNIX)
-    set_path (self, spec->path);
-  else if (spec != NULL)
-    set_host (self, spec);
+  if (spec == NULL || !hf_socket_spec_address (spec, FALSE, &self->address, &self->size, NULL))
+    self->size = 0;
 }
 
 /* Exactly one thread gets TRUE. */

@@ -6,8 +6,9 @@
 #include "milter/base/socket-spec.h"
 #include "tests/unit/tap.h"
 
+#include <netdb.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/un.h>
 
 static void
 test_parse (void)
@@ -172,6 +173,64 @@ test_check (void)
     }
 }
 
+/* As inet_ntop(3) writes it, or the path; and the port. */
+static void
+check_address (const gchar *name, const struct sockaddr_storage *address, socklen_t size, const gchar *want)
+{
+  gchar host[NI_MAXHOST] = "", port[NI_MAXSERV] = "";
+  g_autofree gchar *got = NULL;
+
+  if (address->ss_family == AF_UNIX)
+    got = g_strdup (((const struct sockaddr_un *) address)->sun_path);
+  else if (tap_check_int (name, getnameinfo ((const struct sockaddr *) address, size, host, sizeof host, port, sizeof port,
+                                             NI_NUMERICHOST | NI_NUMERICSERV),
+                          0))
+    got = g_strdup_printf ("%s %s", host, port);
+  tap_check_str (name, got, want);
+}
+
+/* One more than RFC 1035, section 2.3.4, allows. */
+#define LONG_LABEL "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void
+test_address (void)
+{
+  static const struct
+  {
+    const gchar *name;
+    const gchar *text;
+    gboolean to_listen;
+    const gchar *want; /* NULL: none */
+  } rows[] = {
+    { "unix", "unix:/run/h.sock", TRUE, "/run/h.sock" },
+    { "unix, to connect", "unix:/run/h.sock", FALSE, "/run/h.sock" },
+    { "IPv4", "inet:8891@127.9.8.7", TRUE, "127.9.8.7 8891" },
+    { "IPv6", "inet6:8891@::1", FALSE, "::1 8891" },
+    { "every address", "inet:8891", TRUE, "0.0.0.0 8891" },
+    { "every address, to connect", "inet:8891", FALSE, "127.0.0.1 8891" },
+    { "every IPv6 address", "inet6:8891", TRUE, ":: 8891" },
+    { "a name that is none, for which nobody is asked", "inet:8891@" LONG_LABEL, FALSE, NULL },
+  };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (HfSocketSpec) spec = hf_socket_spec_parse (rows[i].text, &error);
+      struct sockaddr_storage address;
+      socklen_t size;
+      gboolean found;
+
+      if (!tap_check (rows[i].name, spec != NULL))
+        continue;
+      found = hf_socket_spec_address (spec, rows[i].to_listen, &address, &size, &error);
+      tap_check_int (rows[i].name, found, rows[i].want != NULL);
+      if (found)
+        check_address (rows[i].name, &address, size, rows[i].want);
+      else
+        tap_check_has (rows[i].name, error != NULL ? error->message : NULL, "cannot find host '" LONG_LABEL);
+    }
+}
+
 static void
 test_default (void)
 {
@@ -187,7 +246,7 @@ main (int argc, char **argv)
 {
   static const TapTest tests[] = {
     { "parse", test_parse },     { "path-length", test_path_length }, { "check", test_check },
-    { "default", test_default }, { NULL, NULL },
+    { "address", test_address }, { "default", test_default },         { NULL, NULL },
   };
 
   return tap_run ("socket-spec", tests, argc, argv);
