@@ -104,12 +104,6 @@ unref (HfPressure *self)
 
 /* ---- a look ---- */
 
-static HfGroundKind
-ground_of (const HfRoom *room)
-{
-  return room->usage != NULL ? (HfGroundKind) atomic_load (&room->usage->ground) : HF_GROUND_IN_PLACE;
-}
-
 static guint64
 coming_to (const HfRoom *room)
 {
@@ -230,7 +224,7 @@ take_look (HfPressure *self, Look *look)
 {
   Answer answer = { .space = hf_room_before_look (self->room, HF_ROOM_SPACE),
                     .inodes = hf_room_before_look (self->room, HF_ROOM_INODES),
-                    .ground = ground_of (self->room) };
+                    .ground = hf_usage_ground (self->room->usage) };
   const HfMarks marks = self->marks;
   gboolean asked;
 

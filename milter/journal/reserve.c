@@ -63,12 +63,11 @@ static gboolean
 is_spacious (const HfReserve *self, guint64 share, guint64 beside)
 {
   const guint64 whole = self->most * self->size;
-  const HfUsage *usage = self->usage;
-  const guint64 mark = usage != NULL ? atomic_load (&usage->mark) : 0;
-  const HfGroundKind ground = usage != NULL ? (HfGroundKind) atomic_load (&usage->ground) : HF_GROUND_IN_PLACE;
+  const guint64 mark = hf_usage_mark (self->usage);
   HfSpace space;
 
-  return hf_space_look (self->spool, ground, &space) && space.free >= share * whole && space.free >= 2 * mark + self->size + beside;
+  return hf_space_look (self->spool, hf_usage_ground (self->usage), &space) && space.free >= share * whole
+         && space.free >= 2 * mark + self->size + beside;
 }
 
 /* Somebody may have cut it, or put another in its place. */

@@ -64,10 +64,10 @@ octets_ahead (const HfSpare *self)
 static gboolean
 has_room (const HfSpare *self)
 {
-  const guint64 mark = self->usage != NULL ? atomic_load (&self->usage->mark) : 0;
+  const guint64 mark = hf_usage_mark (self->usage);
   HfSpace space;
 
-  return mark == 0 || !hf_space_look (self->spool, (HfGroundKind) atomic_load (&self->usage->ground), &space)
+  return mark == 0 || !hf_space_look (self->spool, hf_usage_ground (self->usage), &space)
          || space.free >= mark + self->size;
 }
 

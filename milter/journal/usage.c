@@ -61,3 +61,15 @@ hf_usage_sum (HfUsage *self)
 
   return self != NULL ? coming + atomic_load (&self->grown) : 0;
 }
+
+guint64
+hf_usage_mark (HfUsage *self)
+{
+  return self != NULL ? atomic_load (&self->mark) : 0;
+}
+
+HfGroundKind
+hf_usage_ground (HfUsage *self)
+{
+  return self != NULL ? (HfGroundKind) atomic_load (&self->ground) : HF_GROUND_IN_PLACE;
+}

@@ -42,6 +42,10 @@ void hf_usage_announce (HfUsage *self, guint64 octets);
 /* Takes an announcement back; @taken: the room was taken meanwhile. */
 void hf_usage_settle (HfUsage *self, guint64 octets, gboolean taken);
 
+/* Octets that are to stay free, and how the ground is: in place where nobody plans. */
+guint64 hf_usage_mark (HfUsage *self);
+HfGroundKind hf_usage_ground (HfUsage *self);
+
 /* What was taken and what is coming, together.  What goes from the one to the
  * other meanwhile may count twice, and never not at all. */
 guint64 hf_usage_sum (HfUsage *self);

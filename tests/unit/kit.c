@@ -80,6 +80,14 @@ kit_parameters (const gchar *spool)
   return (HfJournalParameters){ (gchar *) (guintptr) spool, host, NULL, 64 * 1024, TRUE };
 }
 
+gint64
+kit_size (const gchar *path)
+{
+  struct stat st;
+
+  return stat (path, &st) == 0 ? (gint64) st.st_size : -1;
+}
+
 GString *
 kit_read_file (const gchar *path)
 {

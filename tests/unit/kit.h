@@ -30,6 +30,9 @@ gchar *kit_segment_path (const gchar *spool, guint64 seq);
 /* Segments of 64 KiB, written ahead.  @spool is borrowed. */
 HfJournalParameters kit_parameters (const gchar *spool);
 
+/* Octets of a file; -1: there is none. */
+gint64 kit_size (const gchar *path);
+
 /* Reads or replaces a whole file; ends the test program where that fails. */
 GString *kit_read_file (const gchar *path);
 void kit_write_file (const gchar *path, const gchar *data, gsize size);

@@ -72,9 +72,8 @@ static gint64
 size_of (const Place *self, const gchar *name)
 {
   g_autofree gchar *path = kit_path (self->spool, name);
-  struct stat st;
 
-  return stat (path, &st) == 0 ? (gint64) st.st_size : -1;
+  return kit_size (path);
 }
 
 static guint

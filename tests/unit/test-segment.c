@@ -51,13 +51,12 @@ exists (const Place *place, const gchar *name)
   return g_file_test (path, G_FILE_TEST_EXISTS);
 }
 
-static guint64
+static gint64
 size_of (const Place *place, const gchar *name)
 {
   g_autofree gchar *path = kit_path (place->spool, name);
-  struct stat st;
 
-  return stat (path, &st) == 0 ? (guint64) st.st_size : 0;
+  return kit_size (path);
 }
 
 static void

@@ -72,14 +72,6 @@ place_clear (const gchar *row, Place *self)
   kit_spool_free (self->spool);
 }
 
-static guint64
-size_of (const gchar *path)
-{
-  struct stat st;
-
-  return stat (path, &st) == 0 ? (guint64) st.st_size : G_MAXUINT64;
-}
-
 static void
 test_take (void)
 {
@@ -89,7 +81,7 @@ test_take (void)
   for (guint i = 0; i < 5; i++)
     {
       tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
-      tap_check_int ("ready", size_of (place.path), 65536);
+      tap_check_int ("ready", kit_size (place.path), 65536);
       tap_check_int ("as if renamed", unlink (place.path), 0);
       /* asked for in time, twice, or not at all: take makes up for it */
       for (guint wanted = 0; wanted < i % 3; wanted++)
@@ -105,10 +97,10 @@ test_leave_empty (void)
 
   place_init (&place, HF_AHEAD_YES);
   tap_check ("full", hf_spare_take (place.spare, &place.size, NULL));
-  tap_check_int ("full", size_of (place.path), 65536);
+  tap_check_int ("full", kit_size (place.path), 65536);
   hf_spare_leave_empty (place.spare);
   tap_check ("empty", hf_spare_take (place.spare, &place.size, NULL));
-  tap_check_int ("empty", size_of (place.path), 0);
+  tap_check_int ("empty", kit_size (place.path), 0);
   place_clear ("leave empty", &place);
 }
 
@@ -130,7 +122,7 @@ test_below_the_mark (void)
       atomic_store (&place.usage->mark, i == 0 ? free_octets : 1);
       tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
       tap_check_int ("ahead", place.size, i == 0 ? 0 : 65536);
-      tap_check_int ("the file", size_of (place.path), place.size);
+      tap_check_int ("the file", kit_size (place.path), place.size);
     }
   tap_check_int ("nothing is coming", atomic_load (&place.usage->coming), 0);
   tap_check_int ("nothing grew but by spares", atomic_load (&place.usage->grown), 2 * 65536);
@@ -262,7 +254,7 @@ test_from_the_reserve_below_the_mark (void)
   atomic_store (&place.usage->mark, G_MAXUINT64 / 4);
   tap_check ("the next", hf_spare_take (place.spare, &place.size, NULL));
   tap_check_int ("ahead", place.size, 65536);
-  tap_check_int ("the file", size_of (place.path), 65536);
+  tap_check_int ("the file", kit_size (place.path), 65536);
   tap_check_int ("nothing is coming", atomic_load (&place.usage->coming), 0);
   place_clear ("reserve", &place);
 }
@@ -333,7 +325,7 @@ test_an_old_helper (void)
     {
       tap_check ("taken", hf_spare_take (place.spare, &place.size, NULL));
       tap_check_int ("ahead", place.size, 65536);
-      tap_check_int ("the file", size_of (place.path), 65536);
+      tap_check_int ("the file", kit_size (place.path), 65536);
       tap_check_int ("as if renamed", unlink (place.path), 0);
     }
   place_clear ("old helper", &place);
