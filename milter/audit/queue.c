@@ -91,7 +91,6 @@ hf_queue_add_json (HfQueue *self, const gchar *line, GError **error)
 /* What a program says while it runs. */
 typedef struct
 {
-  const gchar *name;
   GPid pid;
   int out, err;
   gint silent_ms;
@@ -104,7 +103,6 @@ start_speaker (Speaker *self, const gchar *const *argv, GError **error)
 {
   g_autoptr (GError) failed = NULL;
 
-  self->name = argv[0];
   return g_spawn_async_with_pipes (NULL, (gchar **) argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
                                    &self->pid, NULL, &self->out, &self->err, &failed)
          || hf_error_set (error,
