@@ -5,7 +5,6 @@ them; it may be stopped, killed and started again.  What it says is read from
 its standard error as events, what it holds through the command `holdfast`.
 The binaries are those of the directory in HOLDFAST_BUILD.
 """
-import contextlib
 import dataclasses
 import json
 import os
@@ -16,7 +15,7 @@ import shutil
 import signal
 
 from . import build
-from .lab import run
+from .lab import halted, run
 from .tap import Failure, expect, wait_end, wait_for
 
 STARTED, STOPPING, STOPPED = "HF-101", "HF-102", "HF-103"
@@ -138,14 +137,9 @@ class Filter:
             self.process.kill()
             self.process.wait()
 
-    @contextlib.contextmanager
     def stopped(self):
         """It does nothing at all within the block, as if it hung."""
-        self.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self.process.send_signal(signal.SIGCONT)
+        return halted(self.process)
 
     def set_limit(self, what, soft):
         """Lowers or lifts a soft limit, by its name for prlimit(1), of the process that runs."""

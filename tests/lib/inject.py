@@ -4,8 +4,7 @@ The kernel's own answer never comes: the process sees the one that was asked
 for, whatever hf_sys would have made of it, in every thread.  Needs a plain
 build: the leak checker of a sanitized one can't work where it is traced.
 """
-import pathlib
-
+from .lab import of_threads
 from .tap import Failure, wait_end, wait_for
 
 
@@ -35,7 +34,7 @@ class Injection:
     def _is_attached(self):
         if self.process.poll() is not None:
             raise Failure(f"strace ended: {(self.made.dir / 'strace.out').read_text()}")
-        return all(tracer == self.process.pid for tracer in tracers(self.made.process.pid))
+        return set(of_threads(self.made.process.pid, "TracerPid")) == {str(self.process.pid)}
 
     def end(self):
         """Lets go of the filter, which goes on."""
@@ -52,15 +51,3 @@ class Injection:
         """How many calls of a name were entered so far."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return text.count(f"{name}(")
-
-
-def tracers(pid):
-    """The pid of the tracer of each thread; 0 where there is none."""
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        try:
-            text = (task / "status").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # a thread that has ended
-        found.append(int(text.partition("TracerPid:")[2].split()[0]))
-    return found

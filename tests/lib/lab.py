@@ -4,6 +4,7 @@ A Lab promises that whatever it started is gone when it closes: processes by
 their pids, mounts by their paths, in the reverse order of their making, also
 after a failure, SIGINT or SIGTERM.  Nothing is ever ended by its name.
 """
+import contextlib
 import os
 import pathlib
 import random
@@ -95,6 +96,30 @@ def is_alive(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def of_threads(pid, key):
+    """The first word that /proc has under a key of its status, for each thread of a process."""
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            text = (task / "status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a thread that has ended
+        found.append(text.partition(f"\n{key}:")[2].split()[0])
+    return found
+
+
+@contextlib.contextmanager
+def halted(process):
+    """It does nothing at all within the block: the kernel stops its threads some time after kill(2) has returned,
+    milliseconds where the processors are busy, and it answers until then."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        wait_for(lambda: set(of_threads(process.pid, "State")) == {"T"}, 10, f"process {process.pid} to stop")
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def wait_gone(pid, limit=10):

@@ -3,11 +3,11 @@ import contextlib
 import gzip
 import os
 import shutil
-import signal
 import threading
 
 from ..auditor import GAP, UNACCOUNTED, Auditor
 from ..journald import SystemJournal
+from ..lab import halted
 from ..suite import scenario
 from ..tap import equal, expect, wait_for
 from .books import RELAYED, begin, copy_of_journal, send_deferred, send_one
@@ -102,14 +102,11 @@ def rotation(site):
         traffic.flow()
         site.mta.rotate_log()                       # renamed, while mail goes on
         traffic.flow()
-        with traffic.halted():
-            auditor.process.send_signal(signal.SIGSTOP)     # so that there is something left to be read
-        traffic.flow()
-        with traffic.halted():
-            copy_and_truncate(log, 1)
-        traffic.flow()
-        with traffic.halted():
-            auditor.process.send_signal(signal.SIGCONT)
+        with halted(auditor.process):               # so that there is something left to be read
+            traffic.flow()
+            with traffic.halted():
+                copy_and_truncate(log, 1)
+            traffic.flow()
         wait_relayed(auditor, traffic.queue_ids)
         auditor.kill()                              # and once more with nobody there
         traffic.flow()
