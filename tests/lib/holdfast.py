@@ -198,6 +198,10 @@ class Filter:
         output = self.command("list", "--json", *words, reader=quick_reader()).stdout
         return [json.loads(line) for line in output.splitlines()]
 
+    def living(self):
+        """The records of what was not refused after all."""
+        return [record for record in self.records() if not is_void(record)]
+
     def octets(self, identity):
         return self.command("show", identity, reader=quick_reader()).stdout
 
@@ -268,7 +272,7 @@ class Filter:
                 continue  # closed meanwhile
             flags = int(re.search(r"flags:\s+([0-7]+)", info).group(1), 8)
             (kept if flags & os.O_ACCMODE == os.O_WRONLY and target.endswith("(deleted)") else left).append(target)
-        taken = sum(not is_void(record) for record in self.records()) if kept else 0
+        taken = len(self.living()) if kept else 0
         return left + kept[min(STAGES_KEPT, taken):]
 
 

@@ -27,7 +27,7 @@ def all_whole(made):
 
 def journaled_as_delivered(site, made, message, queue_id=None):
     """The message's one delivery, its one record, and both the same.  Returns the record."""
-    living = wait_for(lambda: [record for record in made.records() if not is_void(record)], 20, "a record")
+    living = wait_for(made.living, 20, "a record")
     equal(len(living), 1, "records")
     record = living[0]
     if queue_id is not None:
